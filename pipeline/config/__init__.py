@@ -1,0 +1,1 @@
+"""Configuration: the schema, its composition by Hydra, and its validation."""

@@ -1,0 +1,271 @@
+"""The whole configuration as typed sections: the one source of defaults, units and documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.config.base import Group, Section
+from pipeline.config.data import DataConfig, Sha256
+
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class TaskConfig(Group):
+    """What is learned."""
+
+    kind: str = "text_classification"
+    """A module of `pipeline.tasks`, or `package.module:Class` of the user's own."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options of that task; the task itself declares and checks them."""
+    primary_metric: str | None = None
+    """The metric that selects checkpoints; by default the task's own choice."""
+
+
+class CheckpointConfig(Section):
+    """Where pretrained weights come from."""
+
+    source: Literal["package", "directory", "hub", "scratch"]
+    """An installed Python package, a local directory, the Hugging Face hub, or no weights at all."""
+    location: str = ""
+    """`package/subdirectory` of the package, the directory's path, or the hub id."""
+    revision: str | None = Field(default=None, min_length=7)
+    """Commit of the hub repository; needed for source hub."""
+    sha256: dict[str, Sha256] = Field(default_factory=dict)
+    """Pinned contents of files, by name; checked before anything is loaded."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.source == "scratch") != (self.location == ""):
+            raise ValueError("location is needed, except for source scratch, which has none")
+        if self.source == "hub" and self.revision is None:
+            raise ValueError("a hub checkpoint needs a revision (a commit), or it may change")
+        return self
+
+
+class TokenizerConfig(Section):
+    """How text becomes tokens."""
+
+    kind: Literal["pretrained", "word", "character", "wordpiece"] = "pretrained"
+    """The checkpoint's own tokenizer, or one trained on the training split."""
+    vocab_size: int = Field(default=8_000, ge=8)
+    """Largest vocabulary of a trained tokenizer, special tokens included."""
+    lowercase: bool = True
+    """Whether a trained tokenizer lower-cases."""
+    special_tokens: bool = True
+    """Whether [CLS] and [SEP] frame a text (trained tokenizers)."""
+
+
+class ArchitectureConfig(Section):
+    """A model trained from scratch."""
+
+    kind: Literal["bert", "gpt2", "lstm"]
+    hidden_size: Count = 128
+    """Width of hidden states."""
+    embedding_size: Count | None = None
+    """Width of embeddings (lstm only); by default the hidden size."""
+    num_layers: Count = 2
+    num_attention_heads: Count = 2
+    intermediate_size: Count | None = None
+    """Width of feed-forward layers; by default four times the hidden size."""
+    bidirectional: bool = False
+    """Whether an lstm reads both ways."""
+
+
+class ModelConfig(Group):
+    """The model and how its input is encoded."""
+
+    checkpoint: CheckpointConfig = CheckpointConfig(source="scratch")
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    architecture: ArchitectureConfig | None = None
+    """Needed for, and only for, source scratch."""
+    max_length: int = Field(default=128, ge=2)
+    """Longest input in tokens; longer texts are cut."""
+    dropout: Probability | None = None
+    """Dropout probability in place of the checkpoint's own."""
+    attention: Literal["sdpa", "eager"] = "sdpa"
+    """Attention implementation of transformers."""
+
+    @model_validator(mode="after")
+    def _weights_or_architecture(self) -> Self:
+        scratch = self.checkpoint.source == "scratch"
+        if scratch != (self.architecture is not None):
+            raise ValueError(
+                "architecture describes a model trained from scratch: give it with "
+                f"checkpoint.source=scratch and only then (source is {self.checkpoint.source})"
+            )
+        if scratch and self.tokenizer.kind == "pretrained":
+            raise ValueError("a model trained from scratch has no pretrained tokenizer to use")
+        return self
+
+
+class MethodConfig(Group):
+    """What of the model is trained."""
+
+    kind: Literal["full", "frozen_prefix", "head"] = "full"
+    """All weights; all but the embeddings and the lowest layers; the classifier head alone."""
+    frozen_layers: int = Field(default=0, ge=0)
+    """How many of the lowest layers stay as they are (frozen_prefix)."""
+
+    @model_validator(mode="after")
+    def _layers_belong_to_prefix(self) -> Self:
+        if (self.kind == "frozen_prefix") != (self.frozen_layers > 0):
+            raise ValueError(
+                "frozen_layers must be positive for kind=frozen_prefix and 0 otherwise, "
+                f"got {self.frozen_layers} with kind={self.kind}"
+            )
+        return self
+
+
+class OptimizerConfig(Group):
+    """The optimiser."""
+
+    kind: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: Positive = 5.0e-5
+    """Peak learning rate."""
+    head_lr: Positive | None = None
+    """Learning rate of newly initialised layers; by default `lr`."""
+    weight_decay: float = Field(default=0.01, ge=0.0)
+    """Decoupled weight decay (L2 for adam, sgd); never on biases and normalisation layers."""
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    eps: Positive = 1.0e-8
+    momentum: Probability = 0.9
+    """Momentum of sgd."""
+
+
+class SchedulerConfig(Group):
+    """The learning rate over training."""
+
+    kind: Literal["linear", "cosine", "constant"] = "linear"
+    """Shape after warm-up: straight to zero, half a cosine to zero, or level."""
+    num_warmup_steps: int | None = Field(default=None, ge=0)
+    """Optimizer steps of warm-up."""
+    warmup_ratio: Probability | None = None
+    """Warm-up as a share of all optimizer steps."""
+
+    @model_validator(mode="after")
+    def _one_warmup(self) -> Self:
+        if self.num_warmup_steps is not None and self.warmup_ratio is not None:
+            raise ValueError("give num_warmup_steps or warmup_ratio, not both")
+        return self
+
+
+class TrainerConfig(Group):
+    """The training loop and the machine it runs on."""
+
+    max_epochs: Count = 3
+    max_steps: Count | None = None
+    """Optimizer steps after which training ends, even in the middle of an epoch."""
+    max_tokens_per_batch: Count | None = 1_024
+    """Batches are filled with texts of similar length up to so many tokens, padding included."""
+    per_device_batch_size: Count | None = None
+    """Largest number of examples in a batch; alone, a fixed batch size."""
+    eval_max_tokens_per_batch: Count = 4_096
+    """Token budget of validation and prediction batches."""
+    pad_to_multiple_of: Count = 8
+    """Padded lengths are multiples of this, so that kernels meet few distinct shapes."""
+    accumulate_grad_batches: Count = 1
+    gradient_clip_val: Positive | None = 1.0
+    """Largest norm of the gradient."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 mixed precision where the hardware has it, otherwise fp32."""
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: Count | Literal["auto"] = "auto"
+    num_nodes: Count = 1
+    strategy: str = "auto"
+    """A strategy of PyTorch Lightning: auto, ddp, fsdp, …"""
+    validations_per_epoch: Count = 1
+    early_stopping_patience: Count | None = None
+    """Validations without improvement after which training stops."""
+    early_stopping_min_delta: float = Field(default=0.0, ge=0.0)
+    """Smallest change of the primary metric that counts as improvement."""
+    state_interval_seconds: Positive = 30.0
+    """Time between saves of the training state, from which an interrupted run resumes."""
+    log_every_n_steps: Count = 1
+    """Optimizer steps between logged training metrics."""
+    compile: bool = False
+    """torch.compile; pays on GPUs for long runs."""
+    num_threads: Count | None = None
+    """CPU threads of torch; by default all cores."""
+    deterministic: bool = True
+    """Same config, same machine, same weights, bit for bit."""
+
+    @model_validator(mode="after")
+    def _some_batch_limit(self) -> Self:
+        if self.max_tokens_per_batch is None and self.per_device_batch_size is None:
+            raise ValueError("give max_tokens_per_batch or per_device_batch_size, or both")
+        return self
+
+
+class EvaluationConfig(Group):
+    """How a model is measured."""
+
+    num_bootstrap_samples: int = Field(default=2_000, ge=100)
+    """Resamples behind every confidence interval."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Coverage of the intervals."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the resampling."""
+    baselines: tuple[Literal["majority", "tfidf"], ...] = ("majority", "tfidf")
+    """Simple models evaluated beside, where the task has them."""
+    num_mistakes: int = Field(default=50, ge=0)
+    """Most confident mistakes on the error page."""
+    num_calibration_bins: int = Field(default=15, ge=2)
+    """Equal-width bins of the expected calibration error."""
+
+
+class ExportConfig(Group):
+    """What is made for serving."""
+
+    formats: tuple[Literal["onnx", "onnx_int8"], ...] = ("onnx",)
+    """Besides the Hugging Face directory, which train writes."""
+    opset: int = Field(default=18, ge=18)
+    parity_rows: Count = 128
+    """Real rows on which ONNX Runtime and PyTorch are compared."""
+    tolerance: Positive = 1.0e-3
+    """Largest difference of logits that fp32 ONNX may show; more is an error."""
+    latency_batch_sizes: tuple[Count, ...] = (1, 8)
+    latency_repeats: Count = 20
+    """Timed calls per batch size, after warm-up; the median is reported."""
+
+
+class TrackingConfig(Group):
+    """Where runs are logged."""
+
+    enabled: bool = True
+    uri: str | None = None
+    """MLflow tracking URI; by default $MLFLOW_TRACKING_URI, else `mlflow.db` in the root."""
+    experiment: str | None = None
+    """MLflow experiment; by default `<task>/<data>`."""
+    run_name: str | None = None
+    """Name of the run; by default made of experiment, model and seed."""
+
+
+class Config(Section):
+    """The resolved configuration of one run."""
+
+    experiment: str = "default"
+    """The chosen file of `conf/experiment/`."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of initialisation, order and dropout."""
+    data: DataConfig
+    task: TaskConfig
+    model: ModelConfig
+    method: MethodConfig
+    optimizer: OptimizerConfig
+    scheduler: SchedulerConfig
+    trainer: TrainerConfig
+    evaluation: EvaluationConfig
+    export: ExportConfig
+    tracking: TrackingConfig
+
+
+GROUPS: tuple[str, ...] = tuple(
+    name
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Group)
+)
+"""Sections that `conf/<group>/` fills, in order."""

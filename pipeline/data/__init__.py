@@ -1,0 +1,1 @@
+"""From raw files to encoded splits: sources, cleaning, quality, splits, encoding, batching."""

@@ -1,0 +1,1 @@
+"""What a model is worth: intervals, calibration, baselines, plots and reports."""

@@ -1,0 +1,1 @@
+"""Metrics as vectorised functions of weighted examples: pure NumPy."""

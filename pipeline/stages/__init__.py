@@ -1,0 +1,1 @@
+"""The stages DVC runs, each `run(config) -> result`."""

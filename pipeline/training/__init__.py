@@ -1,0 +1,1 @@
+"""Fine-tuning: the LightningModule, what is trained, optimisers, callbacks and resume."""
