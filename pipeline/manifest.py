@@ -1,0 +1,72 @@
+"""The record that a trained model carries: where it came from and what made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.artifacts import read_json, write_json
+from pipeline.errors import UserError
+
+FILE_NAME = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """What made a model; `outputs/model/manifest.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    run_key: str
+    """The run's own key; tracking continues the same MLflow run under it."""
+    experiment: str
+    task: str
+    label_names: tuple[str, ...]
+    seed: int
+    config_hash: str
+    """SHA-256 of the resolved config."""
+    dataset_fingerprint: str
+    """SHA-256 of the prepared dataset's content."""
+    git_revision: str | None
+    git_dirty: bool | None
+    versions: dict[str, str]
+    """Python and library versions."""
+    host: str
+    checkpoint: str
+    """Where the pretrained weights came from, in words."""
+    num_parameters: int
+    num_trainable_parameters: int
+    epochs: int
+    """Epochs begun."""
+    steps: int
+    """Optimizer steps made."""
+    best_step: int
+    """The optimizer step whose weights were kept."""
+    best_epoch: int
+    validation: dict[str, float]
+    """Validation metrics of the kept weights."""
+    train_seconds: float
+    """Wall time of the training loop, of all its parts if it was interrupted."""
+    tokens_per_second: float
+    """Training tokens, padding not counted, per second of training."""
+
+    def write(self, model_directory: Path) -> None:
+        """Writes the manifest beside the model's weights."""
+        write_json(model_directory / FILE_NAME, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, model_directory: Path) -> Self:
+        """Reads the manifest beside a model's weights.
+
+        Raises:
+            UserError: If it is missing or damaged.
+        """
+        try:
+            return cls.model_validate(read_json(model_directory / FILE_NAME))
+        except ValidationError as error:
+            raise UserError(
+                f"{model_directory / FILE_NAME} is not a manifest of this version: "
+                f"{error.errors()[0]['msg']}",
+                remedy="train the model anew with `dvc repro --force train`",
+            ) from error
