@@ -19,7 +19,9 @@ def word_tokenizer(*, framed: bool) -> PreTrainedTokenizerFast:
         backend.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
         )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]")
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]"
+    )
 
 
 @pytest.mark.parametrize("framed", [True, False])
