@@ -1,0 +1,203 @@
+"""The journal: every logged event on disk first, one JSON object a line, only ever appended to."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.tracking.steps import StepSet
+
+FILE_NAME = "journal.jsonl"
+STATE_NAME = "delivered.json"
+SPOOL_NAME = "artifacts"
+_LINK_FROM_BYTES = 8 * 2**20
+
+Event = dict[str, Any]
+
+
+class Entry(NamedTuple):
+    """An event and the journal offset, in bytes, just behind it."""
+
+    event: Event
+    end: int
+
+
+def journals(cache: Path) -> list[Path]:
+    """The directories of all runs that have a journal below `<cache>/tracking/`, oldest first."""
+    found = (cache / "tracking").glob(f"*/{FILE_NAME}")
+    return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+
+
+def read_entries(directory: Path, offset: int = 0) -> Iterator[Entry]:
+    """Reads the complete events behind an offset.
+
+    A last line without its line break is still being written, or was torn by a crash: it is not
+    read. A torn line in the middle (written over by a later session) is skipped.
+    """
+    try:
+        stream = (directory / FILE_NAME).open("rb")
+    except FileNotFoundError:
+        return
+    with stream:
+        stream.seek(offset)
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                yield Entry(event, offset)
+
+
+def has_writer(directory: Path) -> bool:
+    """Whether a live process has the journal open for writing."""
+    try:
+        descriptor = os.open(directory / FILE_NAME, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+class JournalWriter:
+    """Appends events; a call costs some microseconds and survives a kill of the process.
+
+    Events go to the operating system at once (no buffer in the process), and to the disk when the
+    session finishes. Opening an existing journal reads what it holds, so that a resumed run logs no
+    point twice.
+
+    Args:
+        directory: The run's own directory, made if needed.
+
+    Attributes:
+        session: Identifies this process's part of the run.
+        started: When the run was first opened, Unix time in seconds.
+        params: The parameters in the journal.
+
+    Raises:
+        OSError: If the directory or the file cannot be written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.session = uuid.uuid4().hex
+        self.started = time.time()
+        self.params: dict[str, str] = {}
+        self._steps: dict[str, StepSet] = {}
+        self._last: dict[str, float] = {}
+        self._sequence = 0
+        self._lock = threading.Lock()
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / FILE_NAME
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
+        for entry in read_entries(directory):
+            self._remember(entry.event)
+
+    def append(self, event_type: str, **fields: Any) -> int:
+        """Writes one event; returns the journal offset behind it.
+
+        Raises:
+            OSError: If the disk is full or the file is gone.
+        """
+        with self._lock:
+            return self._write(event_type, fields)
+
+    def append_metrics(self, metrics: dict[str, float], step: int, *, replace: bool) -> None:
+        """Writes metric points that the journal does not have.
+
+        Args:
+            metrics: Values by name.
+            step: The step of all of them.
+            replace: Whether a point at a known step is written again if its value differs from the
+                metric's last one.
+
+        Raises:
+            OSError: If the disk is full or the file is gone.
+        """
+        fresh: dict[str, float] = {}
+        with self._lock:
+            for name, value in metrics.items():
+                steps = self._steps.get(name)
+                if steps is None:
+                    steps = self._steps[name] = StepSet()
+                if steps.add(step) or (replace and self._last.get(name) != value):
+                    fresh[name] = self._last[name] = value
+            if fresh:
+                self._write("metrics", {"step": step, "metrics": fresh})
+
+    def spool(self, source: Path) -> str:
+        """Keeps a file's present content until it is delivered; returns its name in the spool.
+
+        Small files are copied. Large ones are hard-linked where the file system allows it: stages
+        replace their outputs as a whole, which leaves the linked content alone.
+        """
+        target = self._spool_path(source.name)
+        if source.stat().st_size >= _LINK_FROM_BYTES:
+            try:
+                os.link(source, target)
+            except OSError:
+                shutil.copyfile(source, target)
+        else:
+            shutil.copyfile(source, target)
+        return target.parent.name + "/" + target.name
+
+    def spool_text(self, name: str, text: str) -> str:
+        """Keeps a text as a file until it is delivered; returns its name in the spool."""
+        target = self._spool_path(name)
+        target.write_text(text, encoding="utf-8")
+        return target.parent.name + "/" + target.name
+
+    def close(self) -> None:
+        """Puts everything on the disk and lets go of the journal."""
+        with self._lock:
+            if self._file >= 0:
+                os.fsync(self._file)
+                os.close(self._file)
+                self._file = -1
+
+    def _spool_path(self, name: str) -> Path:
+        folder = self.directory / SPOOL_NAME / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        return folder / name
+
+    def _write(self, event_type: str, fields: Event) -> int:
+        self._sequence += 1
+        event = {"seq": self._sequence, "type": event_type, "time": time.time_ns() // 1_000_000}
+        event.update(fields)
+        data = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        if os.write(self._file, data) != len(data):
+            raise OSError(28, "No space left on device")
+        return os.lseek(self._file, 0, os.SEEK_CUR)
+
+    def _remember(self, event: Event) -> None:
+        self._sequence = max(self._sequence, event.get("seq", 0))
+        kind = event.get("type")
+        if kind == "metrics":
+            step = event["step"]
+            for name, value in event["metrics"].items():
+                self._steps.setdefault(name, StepSet()).add(step)
+                self._last[name] = value
+        elif kind == "params":
+            self.params.update(event["params"])
+        elif kind == "open":
+            self.started = min(self.started, event["time"] / 1000)

@@ -1,0 +1,65 @@
+"""How far a journal has been delivered, and to which store."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from pipeline.tracking.journal import FILE_NAME, STATE_NAME
+
+
+@dataclass
+class DeliveryState:
+    """The content of `delivered.json`.
+
+    Attributes:
+        store: The store's address without secrets; another store gets the whole journal.
+        run_id: The MLflow run.
+        offset: Journal bytes that the store has.
+        attempts: Failed attempts since the last success.
+        error: Why the last attempt failed, in words.
+        remedy: What to do about it.
+        refused: Items that the store will never take.
+        refusal: Why it refused the first of them.
+    """
+
+    store: str = ""
+    run_id: str | None = None
+    offset: int = 0
+    attempts: int = 0
+    error: str | None = None
+    remedy: str | None = None
+    refused: int = 0
+    refusal: str | None = None
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Reads the state of a journal; a missing or damaged file is a fresh start."""
+        try:
+            return cls(**json.loads((directory / STATE_NAME).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def write(self, directory: Path) -> None:
+        """Replaces the file as a whole.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        scratch = directory / f".{STATE_NAME}.{os.getpid()}"
+        scratch.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        scratch.replace(directory / STATE_NAME)
+
+
+def pending_events(directory: Path) -> int:
+    """How many complete events of a journal the store does not have yet."""
+    offset = DeliveryState.read(directory).offset
+    try:
+        with (directory / FILE_NAME).open("rb") as stream:
+            stream.seek(offset)
+            return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))
+    except FileNotFoundError:
+        return 0
