@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -179,8 +180,6 @@ def machine() -> Machine:
 
 
 def _threads(cores: int) -> int:
-    import sys
-
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "get_num_threads"):
         return int(torch.get_num_threads())
@@ -241,14 +240,11 @@ def _diff(root: Path, dirty: bool | None) -> str:
     """The patch, made with a copy of git's index in which new files are announced."""
     if not dirty:
         return ""
-    top, index = (
-        _git(root, "rev-parse", "--show-toplevel"),
-        _git(root, "rev-parse", "--path-format=absolute", "--git-path", "index"),
-    )
+    index = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "index")
     listed = _git(
         root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".", *_MADE_BY_STAGES
     )
-    if top is None or index is None:
+    if index is None:
         return ""
     new = [name for name in (listed or "").split("\0") if name and _is_small(root / name)]
     with tempfile.TemporaryDirectory() as folder:

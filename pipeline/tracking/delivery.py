@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pipeline.tracking import store
-from pipeline.tracking.journal import SPOOL_NAME, Event, has_writer, read_entries
+from pipeline.tracking.faults import explain
+from pipeline.tracking.journal import SPOOL_NAME, Event, read_entries
 from pipeline.tracking.remote import Batch, RemoteRun
 from pipeline.tracking.secrets import Redactor
 from pipeline.tracking.state import DeliveryState
@@ -63,10 +65,7 @@ class Delivery:
         self._run: RemoteRun | None = None
         self._client: MlflowClient | None = None
         self._redactor = Redactor()
-        self.state = DeliveryState.read(directory)
-        address = self._redactor.text(uri)
-        if self.state.store != address:
-            self.state = DeliveryState(store=address)
+        self.state = DeliveryState.read(directory, self._redactor.text(uri))
 
     def drain(self) -> int:
         """Sends all that is in the journal now.
@@ -100,20 +99,15 @@ class Delivery:
             self._send(batch, end)
         return delivered + waiting
 
-    def close_dead_run(self) -> None:
-        """Marks the run KILLED if its process died without a word.
-
-        Raises:
-            Exception: Whatever the store raises.
-        """
-        last = None
-        for event, _ in read_entries(self.directory):
-            if event["type"] in {"open", "finish"}:
-                last = event["type"]
-        if last == "open" and not has_writer(self.directory):
-            self._reopen()
-            if self._run is not None and self._run.is_running():
-                self._run.end("KILLED")
+    def note(self, error: Exception) -> int:
+        """Records in plain words why an attempt failed; returns how many have failed in a row."""
+        fault = explain(error, self.state.store)
+        self.state.attempts += 1
+        self.state.error = self._redactor.text(fault.message)
+        self.state.remedy = self._redactor.text(fault.remedy)
+        with contextlib.suppress(OSError):
+            self.state.write(self.directory)
+        return self.state.attempts
 
     def _reopen(self) -> None:
         """Finds the run of earlier deliveries; starts anew if the store lost it."""
@@ -154,9 +148,9 @@ class Delivery:
                 file = self.directory / SPOOL_NAME / event["file"]
                 if file.is_file():
                     self._opened().log_artifact(file, event["directory"])
-                self._record(end)
-                shutil.rmtree(file.parent, ignore_errors=True)
         self._record(end)
+        if event["type"] == "artifact":
+            shutil.rmtree(self.directory / SPOOL_NAME / Path(event["file"]).parent, True)
 
     def _open(self, event: Event) -> None:
         if self._run is None:
@@ -165,6 +159,7 @@ class Delivery:
                 self._client, self.directory.name, event, uri=self._uri, root=self._root
             )
             self.state.run_id = self._run.run_id
+            self.state.experiment_id = self._run.experiment_id
             self.state.write(self.directory)
         self._run.begin(event["tags"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +21,8 @@ FILE_NAME = "journal.jsonl"
 STATE_NAME = "delivered.json"
 SPOOL_NAME = "artifacts"
 _LINK_FROM_BYTES = 8 * 2**20
+_TAIL_BYTES = 4_096
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Event = dict[str, Any]
 
@@ -30,9 +34,14 @@ class Entry(NamedTuple):
     end: int
 
 
-def journals(cache: Path) -> list[Path]:
-    """The directories of all runs that have a journal below `<cache>/tracking/`, oldest first."""
-    found = (cache / "tracking").glob(f"*/{FILE_NAME}")
+def journal_directory(root: Path, key: str) -> Path:
+    """The directory of a run's journal."""
+    return root / ".cache" / "tracking" / key
+
+
+def journals(root: Path) -> list[Path]:
+    """The directories of all runs that have a journal, oldest first."""
+    found = journal_directory(root, "").glob(f"*/{FILE_NAME}")
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime)]
 
 
@@ -40,7 +49,7 @@ def read_entries(directory: Path, offset: int = 0) -> Iterator[Entry]:
     """Reads the complete events behind an offset.
 
     A last line without its line break is still being written, or was torn by a crash: it is not
-    read. A torn line in the middle (written over by a later session) is skipped.
+    read. A torn line that a later session ended is an event of type `torn`.
     """
     try:
         stream = (directory / FILE_NAME).open("rb")
@@ -55,24 +64,58 @@ def read_entries(directory: Path, offset: int = 0) -> Iterator[Entry]:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue
-            if isinstance(event, dict):
-                yield Entry(event, offset)
+                event = None
+            yield Entry(event if isinstance(event, dict) else {"type": "torn"}, offset)
 
 
 def has_writer(directory: Path) -> bool:
     """Whether a live process has the journal open for writing."""
-    try:
-        descriptor = os.open(directory / FILE_NAME, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
+    with _alone(directory) as descriptor:
+        return descriptor is None
+
+
+def is_unfinished(directory: Path) -> bool:
+    """Whether the journal does not end with a finish, as after a crash or while a run goes on."""
+    with (directory / FILE_NAME).open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = stream.read().splitlines()
+    return not lines or b'"type":"finish"' not in lines[-1]
+
+
+def finish_dead_run(directory: Path) -> None:
+    """Ends the journal of a run whose process died without a word: KILLED at its last event.
+
+    Raises:
+        OSError: If the journal cannot be written.
+    """
+    with _alone(directory) as descriptor:
+        if descriptor is None or not is_unfinished(directory):
+            return
+        last: Event = {}
+        for event, _ in read_entries(directory):
+            last = event if "seq" in event else last
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        finish = {"seq": last.get("seq", 0) + 1, "type": "finish", "time": last.get("time", 0)}
+        os.write(descriptor, b"\n" * torn + _line({**finish, "status": "KILLED"}))
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[int | None]:
+    """The open journal, with no writer and none that can come; nothing if there is a writer."""
+    descriptor = os.open(directory / FILE_NAME, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        yield None
+    else:
+        yield descriptor
     finally:
         os.close(descriptor)
-    return False
+
+
+def _line(event: Event) -> bytes:
+    return _encode(event).encode() + b"\n"
 
 
 class JournalWriter:
@@ -113,14 +156,14 @@ class JournalWriter:
         for entry in read_entries(directory):
             self._remember(entry.event)
 
-    def append(self, event_type: str, **fields: Any) -> int:
-        """Writes one event; returns the journal offset behind it.
+    def append(self, event_type: str, **fields: Any) -> None:
+        """Writes one event.
 
         Raises:
             OSError: If the disk is full or the file is gone.
         """
         with self._lock:
-            return self._write(event_type, fields)
+            self._write(event_type, fields)
 
     def append_metrics(self, metrics: dict[str, float], step: int, *, replace: bool) -> None:
         """Writes metric points that the journal does not have.
@@ -180,14 +223,13 @@ class JournalWriter:
         folder.mkdir(parents=True)
         return folder / name
 
-    def _write(self, event_type: str, fields: Event) -> int:
+    def _write(self, event_type: str, fields: Event) -> None:
         self._sequence += 1
         event = {"seq": self._sequence, "type": event_type, "time": time.time_ns() // 1_000_000}
         event.update(fields)
-        data = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        data = _line(event)
         if os.write(self._file, data) != len(data):
-            raise OSError(28, "No space left on device")
-        return os.lseek(self._file, 0, os.SEEK_CUR)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _remember(self, event: Event) -> None:
         self._sequence = max(self._sequence, event.get("seq", 0))

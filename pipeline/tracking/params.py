@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 MAX_PARAM = 6_000
@@ -16,6 +17,7 @@ MAX_NAME = 250
 _NAME = re.compile(r"[^/\w.\- :]")
 
 
+@lru_cache(maxsize=10_000)
 def clean_name(name: str) -> str:
     """A metric, parameter or tag name with only what MLflow allows in it.
 

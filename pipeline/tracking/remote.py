@@ -49,11 +49,15 @@ class RemoteRun:
     Args:
         client: The store.
         run_id: The run's id there.
+        experiment_id: The id of its experiment.
         fresh: Whether it was made just now, so that nothing can be in it.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, *, fresh: bool = False) -> None:
+    def __init__(
+        self, client: MlflowClient, run_id: str, experiment_id: str, *, fresh: bool = False
+    ) -> None:
         self.run_id = run_id
+        self.experiment_id = experiment_id
         self._client = client
         self._params: dict[str, str] | None = {} if fresh else None
         self.doubtful = not fresh
@@ -70,7 +74,9 @@ class RemoteRun:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
-        return cls(client, run_id) if run.info.lifecycle_stage == "active" else None
+        if run.info.lifecycle_stage != "active":
+            return None
+        return cls(client, run_id, str(run.info.experiment_id))
 
     @classmethod
     def find_or_create(
@@ -80,10 +86,10 @@ class RemoteRun:
         experiment_id = _experiment(client, event["experiment"], uri, root)
         query = f"tags.`{KEY_TAG}` = '{key}'"
         if found := client.search_runs([experiment_id], query, max_results=1):
-            return cls(client, found[0].info.run_id)
+            return cls(client, found[0].info.run_id, experiment_id)
         tags = {**event["tags"], KEY_TAG: key}
         run = client.create_run(experiment_id, event["time"], tags, event["run_name"])
-        return cls(client, run.info.run_id, fresh=True)
+        return cls(client, run.info.run_id, experiment_id, fresh=True)
 
     def begin(self, tags: dict[str, str]) -> None:
         """Marks the run as going on (MLflow leaves a finished one as it was), and sets its tags."""
@@ -91,13 +97,9 @@ class RemoteRun:
             self._client.update_run(self.run_id, status="RUNNING")
         self._log(Batch(tags=dict(tags)))
 
-    def end(self, status: str, time: int | None = None) -> None:
-        """Sets the final status, and the end in Unix milliseconds, by default now."""
+    def end(self, status: str, time: int) -> None:
+        """Sets the final status, and the end in Unix milliseconds."""
         self._client.set_terminated(self.run_id, status, time)
-
-    def is_running(self) -> bool:
-        """Whether MLflow shows the run as going on."""
-        return bool(self._client.get_run(self.run_id).info.status == "RUNNING")
 
     def log(self, batch: Batch) -> None:
         """Logs a batch; points that a doubtful attempt brought already are left out."""

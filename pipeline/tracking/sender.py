@@ -1,119 +1,117 @@
-"""The background sender: a process of its own that follows one journal and delivers it.
-
-A process, not a thread: importing MLflow (more than a second of work) and writing to its store then
-never hold Python's lock in the training process, no lock is held when a data worker is forked, and
-what a killed training had logged is still delivered. It runs at low priority, and ends when the
-journal is delivered and nobody writes it any more.
-"""
+"""The training process's side of the background sender."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import select
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from filelock import Timeout
-
-from pipeline.tracking.delivery import Delivery, journal_lock
-from pipeline.tracking.faults import explain
-from pipeline.tracking.journal import has_writer
+from pipeline.console import notice
 from pipeline.tracking.secrets import Redactor
+from pipeline.tracking.state import DeliveryState, pending_events
 from pipeline.tracking.store import URI_VARIABLE
 
-_POLL_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 15.0
-_ORPHAN_SECONDS = 60.0
-"""How long a sender keeps trying after its training process has ended without waiting for it."""
+_PATIENCE_SECONDS = 10.0
+"""How long `wait_until_delivered` waits without any progress."""
+_LONGEST_WAIT_SECONDS = 30.0
+_CLOSE_SECONDS = 2.0
+_LOOK_SECONDS = 0.05
+_FAILURES = 2
+"""So many failed attempts after the run's end say that waiting is in vain."""
 
 
-def start(directory: Path, uri: str, root: Path) -> subprocess.Popen[bytes]:
-    """Starts a sender for a journal.
+class Sender:
+    """Starts the sender process (`follow`) for a journal and waits for it at the end.
 
-    A line written to its standard input wakes it up. The store's address, which may hold a
-    password, travels in the environment, where other users cannot read it.
+    A process, not a thread: importing MLflow (more than a second of work) and writing to its store
+    never hold Python's lock here, no lock is held when a data worker is forked, and what a killed
+    training had logged is still delivered. The store's address, which may hold a password, travels
+    in the environment, which other users cannot read.
 
-    Raises:
-        OSError: If no process can be started.
+    If no process can be started, the journal simply waits for a later command.
+
+    Args:
+        directory: The journal's directory.
+        uri: The store's address.
+        root: The directory of `mlflow.db` and `mlruns/`.
     """
-    package = Path(__file__).resolve().parent.parent.parent
-    environment = {name: v for name, v in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    environment[URI_VARIABLE] = uri
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (str(package), os.environ.get("PYTHONPATH")))
-    )
-    return subprocess.Popen(  # noqa: S603 - the arguments are our own
-        [sys.executable, "-P", "-m", "pipeline.tracking.sender", str(directory), str(root)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=root,
-        env=environment,
-        start_new_session=True,
-    )
 
+    def __init__(self, directory: Path, uri: str, root: Path) -> None:
+        self._directory = directory
+        self._store = Redactor().text(uri)
+        package = Path(__file__).resolve().parent.parent.parent
+        environment = dict(os.environ)
+        environment.pop("PYTEST_CURRENT_TEST", None)
+        environment[URI_VARIABLE] = uri
+        search = [str(package), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, search))
+        self._process: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError):
+            self._process = subprocess.Popen(  # noqa: S603 - the arguments are our own
+                [sys.executable, "-P", "-m", "pipeline.tracking.follow", directory, root],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=root,
+                env=environment,
+                start_new_session=True,
+            )
 
-class _Alarm:
-    """Sleeps until a line arrives on standard input."""
+    def wait_until_delivered(self) -> None:
+        """Waits for the store to have the whole journal, as long as there is progress or hope."""
+        if self._process is None:
+            return
+        begin = progress = time.monotonic()
+        state = DeliveryState.read(self._directory, self._store)
+        failures, offset = state.attempts, state.offset
+        self._wake()
+        while pending_events(self._directory, self._store) and self._process.poll() is None:
+            now = time.monotonic()
+            state = DeliveryState.read(self._directory, self._store)
+            if state.offset != offset:
+                offset, progress, failures = state.offset, now, state.attempts
+            if state.attempts >= failures + _FAILURES:
+                return
+            if now - progress > _PATIENCE_SECONDS or now - begin > _LONGEST_WAIT_SECONDS:
+                return
+            if state.attempts > 0:
+                self._wake()
+            time.sleep(_LOOK_SECONDS)
 
-    def __init__(self) -> None:
-        self._open = True
-
-    def wait(self, seconds: float) -> None:
-        if not self._open:
-            time.sleep(seconds)
-        elif select.select([0], [], [], seconds)[0] and not os.read(0, 4096):
-            self._open = False
-
-
-def follow(directory: Path, uri: str, root: Path) -> None:
-    """Delivers a journal until it is complete and its writer has gone."""
-    alarm = _Alarm()
-    delivery = Delivery(directory, uri, root)
-    orphan_since: float | None = None
-    while True:
-        alive = has_writer(directory)
-        pause = _POLL_SECONDS
+    def end(self) -> None:
+        """Lets the process end; one that hangs in a request is killed, which loses nothing."""
+        if self._process is None:
+            return
+        self._wake()
         try:
-            delivery.drain()
-            if not alive:
-                delivery.close_dead_run()
-                return
-        except Exception as error:
-            pause = _note(delivery, error, uri)
-        if not alive:
-            orphan_since = orphan_since or time.monotonic()
-            if time.monotonic() - orphan_since > _ORPHAN_SECONDS:
-                return
-        alarm.wait(pause)
+            self._process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
 
+    def report(self) -> None:
+        """Says in one notice what the store has not taken, and why; nothing if it has all."""
+        state = DeliveryState.read(self._directory, self._store)
+        if waiting := pending_events(self._directory, self._store):
+            events = "1 event waits" if waiting == 1 else f"{waiting:,} events wait"
+            reason = state.error or f"the tracking store {self._store} did not answer in time"
+            remedy = state.remedy or "run `python -m pipeline sync`"
+            notice(
+                f"tracking: {events} for MLflow in {self._directory} (`python -m pipeline sync` "
+                f"delivers them; the run's results are complete): {reason}\n  remedy: {remedy}"
+            )
+        if state.refused:
+            items = "1 item" if state.refused == 1 else f"{state.refused:,} items"
+            notice(f"tracking: the store {self._store} refused {items}: {state.refusal}")
 
-def _note(delivery: Delivery, error: Exception, uri: str) -> float:
-    """Records a failed attempt; returns the pause before the next in seconds."""
-    redactor = Redactor()
-    fault = explain(error, redactor.text(uri))
-    state = delivery.state
-    state.attempts += 1
-    state.error, state.remedy = redactor.text(fault.message), fault.remedy
-    try:
-        state.write(delivery.directory)
-    except OSError:
-        return _LONGEST_PAUSE_SECONDS
-    return min(_POLL_SECONDS * 2.0 ** min(state.attempts, 10), _LONGEST_PAUSE_SECONDS)
-
-
-def main() -> None:
-    """Runs as `python -m pipeline.tracking.sender JOURNAL_DIRECTORY ROOT`."""
-    os.nice(10)
-    directory, root = Path(sys.argv[1]), Path(sys.argv[2])
-    try:
-        with journal_lock(directory).acquire(timeout=_ORPHAN_SECONDS):
-            follow(directory, os.environ[URI_VARIABLE], root)
-    except Timeout:
-        return
-
-
-if __name__ == "__main__":
-    main()
+    def _wake(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()

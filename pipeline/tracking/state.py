@@ -18,6 +18,7 @@ class DeliveryState:
     Attributes:
         store: The store's address without secrets; another store gets the whole journal.
         run_id: The MLflow run.
+        experiment_id: The MLflow experiment.
         offset: Journal bytes that the store has.
         attempts: Failed attempts since the last success.
         error: Why the last attempt failed, in words.
@@ -28,6 +29,7 @@ class DeliveryState:
 
     store: str = ""
     run_id: str | None = None
+    experiment_id: str | None = None
     offset: int = 0
     attempts: int = 0
     error: str | None = None
@@ -36,12 +38,16 @@ class DeliveryState:
     refusal: str | None = None
 
     @classmethod
-    def read(cls, directory: Path) -> Self:
-        """Reads the state of a journal; a missing or damaged file is a fresh start."""
+    def read(cls, directory: Path, store: str) -> Self:
+        """Reads how far a journal went to a store.
+
+        A missing or damaged file, and one about another store, is a fresh start.
+        """
         try:
-            return cls(**json.loads((directory / STATE_NAME).read_text(encoding="utf-8")))
+            state = cls(**json.loads((directory / STATE_NAME).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            return cls()
+            return cls(store=store)
+        return state if state.store == store else cls(store=store)
 
     def write(self, directory: Path) -> None:
         """Replaces the file as a whole.
@@ -54,9 +60,9 @@ class DeliveryState:
         scratch.replace(directory / STATE_NAME)
 
 
-def pending_events(directory: Path) -> int:
+def pending_events(directory: Path, store: str) -> int:
     """How many complete events of a journal the store does not have yet."""
-    offset = DeliveryState.read(directory).offset
+    offset = DeliveryState.read(directory, store).offset
     try:
         with (directory / FILE_NAME).open("rb") as stream:
             stream.seek(offset)
