@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from queue import Queue
-from threading import Event, Thread
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.batching import IntArray, plan_batches
+from pipeline.data.prefetch import prefetched
 from pipeline.data.store import EncodedSplit
 from pipeline.tasks.base import Batch, Task
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 class BatchLoader(Iterable[Batch]):
@@ -126,57 +121,3 @@ class BatchLoader(Iterable[Batch]):
         if self._pin_memory:
             batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
         return batch
-
-
-class _Failure:
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class _End:
-    pass
-
-
-def prefetched(make: Callable[[Item], Made], items: Iterable[Item], depth: int) -> Iterator[Made]:
-    """Makes things of items ahead of their use, in a background thread, in order.
-
-    Args:
-        make: Called in the background once for each item.
-        items: What to make things of.
-        depth: How many finished things may wait; 0 makes each when it is asked for.
-
-    Yields:
-        What `make` returned. What it raised is raised here, after the things made before it.
-        The thread has ended when the iterator is exhausted, has raised, or is closed.
-    """
-    if depth == 0:
-        yield from map(make, items)
-        return
-
-    ready: Queue[Made | _Failure | _End] = Queue(depth)
-    stop = Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                made = make(item)
-                if stop.is_set():
-                    return
-                ready.put(made)
-            ready.put(_End())
-        except BaseException as error:
-            ready.put(_Failure(error))
-
-    thread = Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
-    try:
-        while not isinstance(made := ready.get(), _End):
-            if isinstance(made, _Failure):
-                raise made.error
-            yield made
-    finally:
-        stop.set()
-        # A put that waits for room goes through once; the worker then sees the stop.
-        while not ready.empty():
-            ready.get_nowait()
-        thread.join()

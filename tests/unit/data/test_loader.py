@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.data.loader import BatchLoader, prefetched
+from pipeline.data.loader import BatchLoader
+from pipeline.data.prefetch import prefetched
 from pipeline.data.store import EncodedSplit
 from pipeline.data.writing import SplitWriter
 from pipeline.tasks.base import Batch, Task

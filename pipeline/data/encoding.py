@@ -1,0 +1,85 @@
+"""Splits to encoded splits on disk, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data.prefetch import prefetched
+from pipeline.data.writing import SplitWriter
+from pipeline.tasks.base import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+CHUNK_ROWS = 8_192
+"""Most rows encoded at once; also the rows of a record batch on disk."""
+CHUNK_BYTES = 4 * 2**20
+"""Bytes of text encoded at once; a longer text is a chunk of its own."""
+
+
+def encode_split(
+    rows: pa.Table,
+    path: Path,
+    *,
+    task: Task,
+    tokenizer: PreTrainedTokenizerFast,
+    label_names: Sequence[str],
+    max_length: int,
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> SplitWriter:
+    """Encodes a split to a file; memory is bounded by the chunk, whatever the number of rows.
+
+    The next chunk is tokenised while this one is written.
+
+    Args:
+        rows: Canonical raw columns, `text` among them.
+        path: The Arrow IPC file to write: the raw columns and those of `task.encode`.
+        task: Encodes.
+        tokenizer: Tokenises.
+        label_names: Names by label id.
+        max_length: Most tokens a row keeps.
+        on_rows: Told how many further rows are written.
+
+    Returns:
+        The closed writer, which knows rows, tokens and content hash.
+
+    Raises:
+        UserError: If the task cannot encode a row.
+        EnvironmentProblem: If the file cannot be written.
+    """
+
+    def encode(chunk: pa.Table) -> pa.Table:
+        encoded = task.encode(chunk, tokenizer, label_names, max_length=max_length)
+        for name in encoded.column_names:
+            chunk = chunk.append_column(encoded.schema.field(name), encoded[name])
+        return chunk
+
+    with SplitWriter(path) as writer:
+        for encoded in prefetched(encode, chunks(rows), 1):
+            writer.write(encoded)
+            on_rows(encoded.num_rows)
+    return writer
+
+
+def chunks(
+    rows: pa.Table, *, max_rows: int = CHUNK_ROWS, max_bytes: int = CHUNK_BYTES
+) -> Iterator[pa.Table]:
+    """Cuts a table into slices of limited rows and text; an empty table is one empty slice."""
+    if rows.num_rows == 0:
+        yield rows
+        return
+    for start in range(0, rows.num_rows, max_rows):
+        part = rows.slice(start, max_rows)
+        ends = np.cumsum(pc.binary_length(part["text"]).to_numpy().astype(np.int64))
+        first = 0
+        while first < part.num_rows:
+            before = int(ends[first - 1]) if first else 0
+            end = max(int(np.searchsorted(ends, before + max_bytes, side="right")), first + 1)
+            yield part.slice(first, end - first)
+            first = end
