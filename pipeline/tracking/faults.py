@@ -41,6 +41,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "free some space, then run `python -m pipeline sync`",
     ),
     (
+        r"Not a directory|No such file|File exists",
+        "its directory is not there and cannot be made",
+        "mend the address (tracking.uri or $MLFLOW_TRACKING_URI)",
+    ),
+    (
         r"unable to open database file|readonly database|read-only|Permission denied"
         r"|Operation not permitted",
         "there is no permission to write it",
@@ -75,14 +80,13 @@ def explain(error: BaseException, uri: str) -> Fault:
         uri: The store's address, without secrets.
 
     Returns:
-        A message that names the store, and the remedy. Neither holds what the error's text may
-        contain of addresses with passwords: unknown errors are cut to their first line by the
-        caller's redaction.
+        A message that names the store, and the remedy. An unknown error's first line is part of
+        the message, so the caller masks secrets in it.
     """
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         text = "No space left"
-    scheme = re.match(r"([\w.-]+?)(?:\+\w+)?:", uri)
+    scheme = re.match(r"([\w.-]+?)(?:\+\w+)?(?::|$)", uri)
     if scheme is None or scheme[1] not in _SCHEMES:
         wrong = "" if scheme is None else scheme[1]
         return Fault(

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pipeline.console import notice, warn
 from pipeline.tracking.delivery import MAX_METRICS
 from pipeline.tracking.journal import JournalWriter
-from pipeline.tracking.params import MAX_PARAM, MAX_TAG, clean_name, flatten
+from pipeline.tracking.params import MAX_PARAM, MAX_TAG, clean_name, column_spec, flatten
 from pipeline.tracking.secrets import Redactor
 from pipeline.tracking.sender import Sender
 from pipeline.tracking.system import SystemSampler
@@ -175,13 +175,10 @@ class RunLog:
             digest: A hash of its content; MLflow keeps 36 characters.
             context: What it was used for.
             source: Where it came from: a path or URL.
-            schema: The type of each column, by name.
+            schema: The Arrow type of each column, by name, for example `list<item: int64>`.
             profile: Counts and the like.
         """
-        columns = [
-            {"type": kind, "name": column, "required": True}
-            for column, kind in (schema or {}).items()
-        ]
+        columns = [column_spec(column, kind) for column, kind in (schema or {}).items()]
         dataset = {
             "name": name,
             "digest": digest[:36],

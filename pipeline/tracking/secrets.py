@@ -17,10 +17,11 @@ _WORD = (
 )
 _SECRET_NAME = re.compile(rf"(?:^|[._-]){_WORD}$|(?:^|\.)token$", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
-    rf"""^([ \t+-]*["']?(?:[\w.-]*[._-])?(?:{_WORD}|(?<![\w-])token)["']?[ \t]*[:=][ \t]*)"""
-    rf"""(?!null\b|None\b|~)["']?[^\s"',]+["']?""",
-    re.IGNORECASE | re.MULTILINE,
+    rf"""((?<![\w.-])["']?(?:(?:[\w.-]*[._-])?{_WORD}|token(?!["']?\s*[:=]\s*-?[\d.]))["']?"""
+    r"""[ \t]*[:=][ \t]*)(?!null\b|None\b|true\b|false\b|[~\[{\n])["']?[^\s"',}]+["']?""",
+    re.IGNORECASE,
 )
+"""A name that promises a secret, and its value; a `token` with a number is a metric."""
 _URL_LOGIN = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^/\s:@\"']*)(:[^/\s\"']*)?@", re.IGNORECASE)
 _URL_QUERY = re.compile(
     r"([?&](?:[\w-]*(?:token|password|secret|signature|key)|sig)=)[^&\s\"']+", re.IGNORECASE

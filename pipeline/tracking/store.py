@@ -110,7 +110,8 @@ def ensure_database(path: Path, *, artifacts: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as scratch:
             fresh = Path(scratch) / path.name
             _create(fresh, artifacts)
-            path.unlink(missing_ok=True)
+            for leftover in ("", "-wal", "-shm"):
+                path.with_name(path.name + leftover).unlink(missing_ok=True)
             fresh.rename(path)
 
 
