@@ -1,0 +1,147 @@
+"""Tokenizers trained on the train split: the same texts give the same vocabulary and ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from tokenizers.normalizers import Normalizer
+    from tokenizers.pre_tokenizers import PreTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+"""Ids 0 to 4 of every trained vocabulary."""
+
+_ALPHABET_LIMIT = 1_000
+_PREFIX = "##"
+
+
+def train_tokenizer(
+    texts: Iterable[str],
+    *,
+    kind: Literal["pretrained", "word", "character", "wordpiece"],
+    vocab_size: int,
+    lowercase: bool,
+    special_tokens: bool,
+) -> PreTrainedTokenizerFast:
+    """Trains a tokenizer; equally frequent tokens are taken in the order of their characters.
+
+    Args:
+        texts: The texts of the train split.
+        kind: `word`: what white space separates; `character`: every character but white space;
+            `wordpiece`: BERT's words in pieces (Schuster and Nakajima, 2012).
+        vocab_size: Largest vocabulary, special tokens included.
+        lowercase: Whether text is lower-cased first.
+        special_tokens: Whether [CLS] and [SEP] frame a text. All five special tokens are in the
+            vocabulary in either case.
+
+    Raises:
+        DataError: If the texts hold no word.
+    """
+    from tokenizers import Tokenizer, decoders, models, processors
+    from transformers import PreTrainedTokenizerFast
+
+    normalizer, splitter = _text_steps(kind, lowercase=lowercase)
+    counts = _count_words(texts, normalizer, splitter)
+    if not counts:
+        raise DataError(
+            "the train split holds no word to make a vocabulary from",
+            remedy="check data.columns.text, and that cleaning does not empty every text",
+        )
+    if kind == "wordpiece":
+        pieces = _word_pieces(counts, vocab_size)
+        tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))  # noqa: S106
+        tokenizer.decoder = decoders.WordPiece(prefix=_PREFIX)
+    else:
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        words = [word for word in ranked if word not in SPECIAL_TOKENS]
+        kept = [*SPECIAL_TOKENS, *words[: vocab_size - len(SPECIAL_TOKENS)]]
+        vocabulary = {word: number for number, word in enumerate(kept)}
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = splitter
+    if special_tokens:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+        )
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",  # noqa: S106
+        unk_token="[UNK]",  # noqa: S106
+        cls_token="[CLS]",  # noqa: S106
+        sep_token="[SEP]",  # noqa: S106
+        mask_token="[MASK]",  # noqa: S106
+        bos_token="[CLS]",  # noqa: S106
+        eos_token="[SEP]",  # noqa: S106
+    )
+
+
+def _text_steps(kind: str, *, lowercase: bool) -> tuple[Normalizer | None, PreTokenizer]:
+    """How text is normalised and cut into words."""
+    from tokenizers import Regex, normalizers, pre_tokenizers
+
+    if kind == "wordpiece":
+        return normalizers.BertNormalizer(lowercase=lowercase), pre_tokenizers.BertPreTokenizer()
+    steps: list[PreTokenizer] = [pre_tokenizers.WhitespaceSplit()]
+    if kind == "character":
+        steps.append(pre_tokenizers.Split(Regex("."), "isolated"))
+    return normalizers.Lowercase() if lowercase else None, pre_tokenizers.Sequence(steps)
+
+
+def _count_words(
+    texts: Iterable[str], normalizer: Normalizer | None, splitter: PreTokenizer
+) -> Counter[str]:
+    """How often each word of the texts occurs."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        normal = text if normalizer is None else normalizer.normalize_str(text)
+        counts.update(word for word, _ in splitter.pre_tokenize_str(normal))
+    return counts
+
+
+def _word_pieces(counts: Counter[str], vocab_size: int) -> dict[str, int]:
+    """Trains WordPiece on counted words.
+
+    The trainer numbers characters in the order of a hash table that differs between processes, and
+    ids break its ties. Naming the whole alphabet up front, in order, takes that freedom away.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    characters: Counter[str] = Counter()
+    for word, count in counts.items():
+        for character in word:
+            characters[character] += count
+    limit = min(_ALPHABET_LIMIT, max((vocab_size - len(SPECIAL_TOKENS)) // 2, 1))
+    ranked = sorted(characters, key=lambda character: (-characters[character], character))
+    alphabet = sorted(ranked[:limit])
+    named = [*SPECIAL_TOKENS, *alphabet, *(_PREFIX + character for character in alphabet)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size,
+        show_progress=False,
+        special_tokens=named,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        continuing_subword_prefix=_PREFIX,
+    )
+    scratch: Tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
+    scratch.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    scratch.train_from_iterator(_repeat(counts), trainer)
+    return dict(scratch.get_vocab())
+
+
+def _repeat(counts: Counter[str]) -> Iterable[str]:
+    """The counted words again, each as often as it occurs, in a fixed order."""
+    for word in sorted(counts):
+        count = counts[word]
+        while count > 0:
+            part = min(count, 1_000)
+            yield " ".join([word] * part)
+            count -= part
