@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,6 +22,9 @@ class Manifest(BaseModel):
     """The run's own key; tracking continues the same MLflow run under it."""
     experiment: str
     task: str
+    """The task's kind, as the config names it."""
+    task_options: dict[str, Any]
+    """The section `task.options` of the config; with the kind it makes the task again."""
     label_names: tuple[str, ...]
     seed: int
     config_hash: str
