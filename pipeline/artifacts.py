@@ -1,4 +1,4 @@
-"""Where every file of the pipeline lives, and how files are written so that none is half written."""
+"""Where every file of the pipeline lives, and how files are written as a whole."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON with sorted keys, two spaces of indentation and a final line break, atomically."""
+    """Writes JSON with sorted keys, indented by two spaces, atomically."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
@@ -156,7 +156,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{path} is missing", remedy="run `dvc repro`, which makes it, or name another directory"
+            f"{path} is missing",
+            remedy="run `dvc repro`, which makes it, or name another directory",
         ) from None
     except ValueError as error:
         raise UserError(

@@ -39,7 +39,7 @@ class FormatConfig(Section):
     """Whether an entity's end offset points behind its last character or at it."""
     tagging_scheme: Literal["BIO", "BIOES", "BMES"] = "BIO"
     """Tags of column files (conll)."""
-    token_separator: str = " "
+    token_separator: str = " "  # noqa: S105
     """What joins tokens of column files into a text; empty for Chinese characters."""
 
 
@@ -99,7 +99,8 @@ class SplitConfig(Section):
     def _leaves_training_rows(self) -> Self:
         if self.validation + self.test >= 1.0:
             raise ValueError(
-                f"validation + test must leave rows to train on, got {self.validation} + {self.test}"
+                "validation + test must leave rows to train on, "
+                f"got {self.validation} + {self.test}"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""The whole configuration as typed sections: the one source of defaults, units and documentation."""
+"""The whole configuration as typed sections: the one source of defaults, units and docs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CheckpointConfig(Section):
     """Where pretrained weights come from."""
 
     source: Literal["package", "directory", "hub", "scratch"]
-    """An installed Python package, a local directory, the Hugging Face hub, or no weights at all."""
+    """An installed Python package, a local directory, the Hugging Face hub, or no weights."""
     location: str = ""
     """`package/subdirectory` of the package, the directory's path, or the hub id."""
     revision: str | None = Field(default=None, min_length=7)

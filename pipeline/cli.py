@@ -1,0 +1,190 @@
+"""The command line: one verb for each thing a user does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.errors import EnvironmentProblem, PipelineError, UserError
+
+STAGES = {
+    "prepare": "raw data to encoded splits and a quality report",
+    "train": "fine-tune a model on the prepared data",
+    "evaluate": "measure the model: metrics with intervals, plots, mistakes",
+    "export": "ONNX, parity, latency and a model card",
+}
+INTERRUPTED = 130
+_OVERRIDES_HELP = (
+    "Hydra overrides, for example model=gpt2 optimizer.lr=3e-4; with any, the run gets a "
+    "directory of its own below runs/"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for a user's mistake, 130 after Ctrl-C.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        if options.debug:
+            raise
+        message, code = _in_words(error)
+        red, plain = ("\033[31m", "\033[0m") if sys.stderr.isatty() else ("", "")
+        print(f"{red}error:{plain} {message}", file=sys.stderr)
+        return code
+
+
+def _in_words(error: BaseException) -> tuple[str, int]:
+    """What to tell the user of an error, and the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted", INTERRUPTED
+    problem = error
+    if isinstance(error, ModuleNotFoundError):
+        problem = EnvironmentProblem(
+            f"the Python package {error.name!r} is not installed for {sys.executable}",
+            remedy="run `make setup`, then `source .venv/bin/activate`",
+        )
+    elif isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        problem = EnvironmentProblem(
+            f"{error.filename}: {error.strerror}",
+            remedy="mend the path, its permissions or the disk space",
+        )
+    if isinstance(problem, PipelineError):
+        return str(problem), problem.exit_code
+    name = type(error).__name__
+    return f"this should not happen: {name}: {error}\n  remedy: --debug shows where", 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs; cheap, since `--help` must not pay for any library."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="Fine-tune transformer models, reproducibly. `dvc repro` runs the stages.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(
+        name: str,
+        text: str,
+        run: Callable[[argparse.Namespace], int | None],
+        *,
+        overrides: bool = False,
+    ) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, parents=[common])
+        sub.set_defaults(run=run)
+        if overrides:
+            sub.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES_HELP)
+        return sub
+
+    compose = verb(
+        "compose", "resolve the configuration to outputs/config.yaml", _compose, overrides=True
+    )
+    compose.add_argument("--show", action="store_true", help="print it instead of writing it")
+    for name, text in STAGES.items():
+        verb(name, text, _stage, overrides=True)
+    predict = verb("predict", "predict texts from arguments, a file or standard input", _predict)
+    predict.add_argument("texts", nargs="*", metavar="TEXT", help="texts; none reads stdin")
+    predict.add_argument("--file", type=Path, help="one text a line, or JSON Lines (.jsonl)")
+    predict.add_argument("--field", default="text", help="the text's key in JSON Lines")
+    predict.add_argument("--model", type=Path, help="directory; default outputs/model")
+    predict.add_argument(
+        "--backend",
+        choices=["auto", "torch", "onnx", "onnx_int8"],
+        default="auto",
+        help="auto: ONNX for an export directory, PyTorch otherwise",
+    )
+    verb("summary", "the last run in a few lines", _summary)
+    schema = verb("schema", "JSON Schema of the configuration or of one section", _schema)
+    schema.add_argument("section", nargs="?", help="for example optimizer")
+    schema.add_argument("--write", action="store_true", help="write all to conf/.schema/")
+    verb("doctor", "check versions, devices, data, disk and the store", _doctor, overrides=True)
+    verb("sync", "deliver what a tracking server that was down has missed", _sync)
+    return parser
+
+
+def _compose(options: argparse.Namespace) -> None:
+    from pipeline.artifacts import Outputs, project_root
+    from pipeline.stages.compose import run_compose
+
+    root = project_root()
+    outputs = Outputs(root / "outputs")
+    run_compose(options.overrides, root=root, outputs=outputs, show=options.show)
+
+
+def _stage(options: argparse.Namespace) -> None:
+    from pipeline.artifacts import project_root
+    from pipeline.stages.invoke import run_stage
+
+    run_stage(options.verb, options.overrides, root=project_root())
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from pipeline.stages.predict import run_predict
+
+    run_predict(
+        options.texts,
+        file=options.file,
+        directory=options.model or _default_model(options.backend),
+        backend=options.backend,
+        field=options.field,
+        stream_out=sys.stdout,
+    )
+
+
+def _default_model(backend: str) -> Path:
+    from pipeline.artifacts import Outputs, project_root
+
+    outputs = Outputs(project_root() / "outputs")
+    directory = outputs.export if backend.startswith("onnx") else outputs.model
+    if not directory.is_dir():
+        raise UserError(
+            f"{directory} is missing: there is no model to predict with",
+            remedy="run `dvc repro`, or name a directory with --model",
+        )
+    return directory
+
+
+def _summary(_: argparse.Namespace) -> None:
+    from pipeline.artifacts import project_root
+    from pipeline.stages.summary import print_summary
+
+    print_summary(project_root())
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from pipeline.artifacts import project_root
+    from pipeline.config.json_schema import print_schema, write_schemas
+
+    if options.write:
+        write_schemas(project_root())
+    else:
+        print_schema(options.section)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pipeline.artifacts import project_root
+    from pipeline.stages.doctor import run_doctor
+
+    return run_doctor(options.overrides, root=project_root())
+
+
+def _sync(_: argparse.Namespace) -> int:
+    from pipeline.artifacts import lasting_root
+    from pipeline.stages.sync import run_sync
+
+    return run_sync(lasting_root())
