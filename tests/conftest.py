@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.checkpoints import MakeCheckpoint, write_checkpoint
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -37,3 +40,13 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data sets are not here: {folder} does not exist")
     return folder
+
+
+@pytest.fixture
+def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
+    """Writes a tiny checkpoint: `make_checkpoint("bert")`; keywords go into its config."""
+
+    def make(kind: str, name: str | None = None, **config: Any) -> Path:
+        return write_checkpoint(kind, tmp_path / (name or kind), **config)
+
+    return make

@@ -20,6 +20,8 @@ from transformers.modeling_outputs import (
     TokenClassifierOutput,
 )
 
+from pipeline.models.recurrence import LstmLayer
+
 MODEL_TYPE = "pipeline_lstm"
 
 
@@ -45,45 +47,6 @@ class LstmConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     bidirectional: bool = False
     dropout: float = 0.0
     pad_token_id: int = 0
-
-
-def reverse_within(values: Tensor, lengths: Tensor) -> Tensor:
-    """Reverses each sequence within its length; padding stays behind.
-
-    Args:
-        values: `[batch, length, width]`, padded on the right.
-        lengths: `[batch]`, int64, at most `length`.
-
-    Returns:
-        `[batch, length, width]`. Applied twice, it gives back `values`.
-    """
-    position = torch.arange(values.shape[1], device=values.device).unsqueeze(0)
-    last = lengths.unsqueeze(1)
-    source = torch.where(position < last, last - 1 - position, position)
-    return values.gather(1, source.unsqueeze(-1).expand(-1, -1, values.shape[2]))
-
-
-class LstmLayer(nn.Module):
-    """One layer, read forwards and, if asked, backwards from the last real token.
-
-    Padding is on the right, so it never reaches the state of a real token; no packing is needed,
-    and the graph exports with a dynamic batch and length.
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, *, bidirectional: bool) -> None:
-        super().__init__()
-        self.forwards = nn.LSTM(input_size, hidden_size, batch_first=True)
-        self.backwards = (
-            nn.LSTM(input_size, hidden_size, batch_first=True) if bidirectional else None
-        )
-
-    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Maps `[batch, length, input]` to `[batch, length, hidden × directions]`."""
-        states: Tensor = self.forwards(values)[0]
-        if self.backwards is None:
-            return states
-        reverse = self.backwards(reverse_within(values, lengths))[0]
-        return torch.cat([states, reverse_within(reverse, lengths)], dim=-1)
 
 
 class LstmPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]

@@ -1,0 +1,97 @@
+"""Tiny random checkpoints of every supported family, written as the hub would hold them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+WORDS = [*["the", "match", "was", "won", "by", "home", "team", "in", "last", "minute"], *"球赛新闻"]
+BERT_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+
+
+class MakeCheckpoint(Protocol):
+    """What the fixture `make_checkpoint` gives."""
+
+    def __call__(self, kind: str, name: str | None = None, **config: Any) -> Path:
+        """Writes a checkpoint of bert, ernie, gpt2 or distilbert under the test's directory.
+
+        Args:
+            kind: The family.
+            name: The directory's name; by default the family's.
+            **config: Entries of the model's config.
+        """
+        ...
+
+
+def write_checkpoint(kind: str, directory: Path, **config: Any) -> Path:
+    """Writes random weights, the same each time, a config and a tokenizer's files.
+
+    Args:
+        kind: bert, ernie, gpt2 or distilbert.
+        directory: Where to; made if missing.
+        **config: Entries of the model's config.
+
+    Returns:
+        The directory.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        _body(kind, config).save_pretrained(directory)
+    if kind == "gpt2":
+        _write_gpt2_tokenizer(directory)
+    else:
+        _write_bert_tokenizer(directory)
+    return directory
+
+
+def _body(kind: str, config: dict[str, Any]) -> Any:
+    import transformers
+
+    if kind == "gpt2":
+        sizes = {"n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 32, "vocab_size": 300}
+        special = {"bos_token_id": 256, "eos_token_id": 256}
+        return transformers.GPT2Model(transformers.GPT2Config(**{**sizes, **special, **config}))
+    if kind == "distilbert":
+        distil = {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}
+        settings: Any = transformers.DistilBertConfig(
+            **{
+                **distil,
+                "vocab_size": len(BERT_VOCABULARY),
+                "max_position_embeddings": 32,
+                **config,
+            }
+        )
+        return transformers.DistilBertModel(settings)
+    bert = {
+        "hidden_size": 16,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 32,
+        "vocab_size": len(BERT_VOCABULARY),
+        "pad_token_id": 0,
+    }
+    if kind == "ernie":
+        return transformers.ErnieModel(transformers.ErnieConfig(**{**bert, **config}))
+    return transformers.BertModel(transformers.BertConfig(**{**bert, **config}))
+
+
+def _write_bert_tokenizer(directory: Path) -> None:
+    """Only vocab.txt and settings, as older repositories such as ERNIE's have them."""
+    (directory / "vocab.txt").write_text("\n".join(BERT_VOCABULARY) + "\n", encoding="utf-8")
+    settings = {"do_lower_case": True, "tokenizer_class": "BertTokenizer"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def _write_gpt2_tokenizer(directory: Path) -> None:
+    """vocab.json and merges.txt with all bytes, and no padding token, as GPT-2 has it."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    vocabulary = {byte: number for number, byte in enumerate(sorted(ByteLevel.alphabet()))}
+    vocabulary["<|endoftext|>"] = len(vocabulary)
+    (directory / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    (directory / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    (directory / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 1024}))
