@@ -52,7 +52,7 @@ class HubConfig(Section):
     """Commit of the dataset; needed for a hub id."""
     subset: str | None = None
     """The dataset's configuration name, for example `sst2` of `glue`."""
-    splits: dict[FileRole, str] = Field(default_factory=lambda: {"train": "train"}, min_length=1)
+    splits: dict[FileRole, str] = Field(default={"train": "train"}, min_length=1)
     """Which hub split serves as which of ours."""
 
 
