@@ -209,8 +209,12 @@ class EvaluationConfig(Group):
     """Coverage of the intervals."""
     seed: int = Field(default=0, ge=0)
     """Seed of the resampling."""
-    baselines: tuple[Literal["majority", "tfidf"], ...] = ("majority", "tfidf")
-    """Simple models evaluated beside, where the task has them."""
+    baselines: tuple[Literal["majority", "tfidf", "lexicon"], ...] = (
+        "majority",
+        "tfidf",
+        "lexicon",
+    )
+    """Simple models evaluated beside: majority and tfidf for labels, lexicon for entities."""
     num_mistakes: int = Field(default=50, ge=0)
     """Most confident mistakes on the error page."""
     num_calibration_bins: int = Field(default=15, ge=2)
