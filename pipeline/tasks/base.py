@@ -76,6 +76,10 @@ class Task(Protocol):
     name: ClassVar[str]
     required_columns: ClassVar[tuple[str, ...]]
     """Mapped columns that a labelled row needs; `text` alone is needed to predict."""
+    classification_scores: ClassVar[bool]
+    """Whether each row has one `label` and its prediction has `prediction` (a label name), `score`
+    (its probability) and `scores` (list<float64>, one for each label name): what confusion
+    matrices, curves, calibration and baselines are made of."""
 
     def __init__(self, options: Section) -> None: ...
 
@@ -126,8 +130,18 @@ class Task(Protocol):
         """Makes the model to train, with label names and problem type in its config."""
         ...
 
+    def fit_loss(self, train: pa.Table, label_names: Sequence[str]) -> None:
+        """Learns what the loss needs to know of the train split, such as how frequent classes are.
+
+        Called once, before training; the encoded train split alone is seen.
+        """
+        ...
+
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The training loss, a scalar: the mean over the batch of what is not ignored."""
+        """The training loss, a scalar in float32: the mean over the batch of what is not ignored.
+
+        Zero, with gradients of zero, where everything is ignored.
+        """
         ...
 
     def example_losses(self, logits: Tensor, batch: Batch) -> Tensor:
@@ -160,8 +174,8 @@ class Task(Protocol):
             weights: How often each row counts, `[samples, rows]`; by default each counts once.
 
         Returns:
-            For each metric one value per sample, `[samples]` (one sample without weights). Per-class
-            values are named `f1/<label>`. An undefined value is NaN.
+            For each metric one value per sample, `[samples]` (one sample without weights).
+            Per-class values are named `f1/<label>`. An undefined value is NaN.
         """
         ...
 

@@ -1,0 +1,85 @@
+"""Arrow columns of rows: which must be there, label names to ids, lists to padded arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import DataError, did_you_mean
+
+IntArray = npt.NDArray[np.int64]
+
+
+def require_columns(rows: pa.Table, names: Sequence[str], *, needed_by: str) -> None:
+    """Checks that rows have columns.
+
+    Raises:
+        DataError: If one is missing; the remedy names the key that maps it.
+    """
+    for name in names:
+        if name not in rows.column_names:
+            raise DataError(
+                f"{needed_by} needs the column {name!r}, but the rows have only "
+                f"{', '.join(rows.column_names)}",
+                remedy=f"map it with data.columns.{name}: <the raw column's name>",
+            )
+
+
+def label_ids(rows: pa.Table, label_names: Sequence[str]) -> IntArray:
+    """The ids of the column `label`, `[rows]`.
+
+    Raises:
+        DataError: If a label is null or not among the names.
+    """
+    ids = pc.index_in(rows["label"], pa.array(label_names, pa.string()))
+    if ids.null_count:
+        row = int(np.flatnonzero(ids.is_null().to_numpy())[0])
+        label = rows["label"][row].as_py()
+        raise DataError(
+            f"{describe_row(rows, row)} has the label {label!r}, which the train split (or "
+            "data.labels.names) does not have",
+            remedy=did_you_mean(str(label), label_names)
+            + " Correct it, map it with data.labels.map, or add rows of it to the train split",
+        )
+    return ids.to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+
+def describe_row(rows: pa.Table, row: int) -> str:
+    """A row in words, for messages: its id where it has one, and how its text begins."""
+    name = f"the row {rows['id'][row].as_py()!r}" if "id" in rows.column_names else "a row"
+    return f"{name} ({str(rows['text'][row].as_py())[:40]!r} …)"
+
+
+def list_values(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[Any], IntArray]:
+    """All values of a list column in one array, and the length of each list `[rows]`."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
+    return pc.list_flatten(column).to_numpy(zero_copy_only=False), lengths
+
+
+def pad_lists(
+    column: pa.ChunkedArray | pa.Array, *, fill: int, pad_to_multiple_of: int
+) -> tuple[IntArray, IntArray]:
+    """Pads lists of whole numbers on the right to the longest of them.
+
+    Args:
+        column: Lists of int32, `[rows]`.
+        fill: The padding.
+        pad_to_multiple_of: The padded length is a multiple of this.
+
+    Returns:
+        The values `[rows, length]` and a mask of the same shape, 1 where they are not padding.
+    """
+    values, lengths = list_values(column)
+    longest = max(int(lengths.max(initial=1)), 1)
+    width = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
+    mask = np.arange(width) < lengths[:, np.newaxis]
+    padded = np.full(mask.shape, fill, np.int64)
+    padded[mask] = values
+    return padded, mask.astype(np.int64)
