@@ -34,6 +34,8 @@ class CheckpointConfig(Section):
     """`package/subdirectory` of the package, the directory's path, or the hub id."""
     revision: str | None = Field(default=None, min_length=7)
     """Commit of the hub repository; needed for source hub."""
+    hub_id: str | None = None
+    """The hub repository whose weights a package or directory carries, for the model card."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
     """Pinned contents of files, by name; checked before anything is loaded."""
 
@@ -234,6 +236,8 @@ class ExportConfig(Group):
     latency_batch_sizes: tuple[Count, ...] = (1, 8)
     latency_repeats: Count = 20
     """Timed calls per batch size, after warm-up; the median is reported."""
+    licence: str | None = None
+    """Licence of the exported model for its card, as the hub names it, for example apache-2.0."""
 
 
 class TrackingConfig(Group):
