@@ -39,16 +39,16 @@ def weighted_sums(weights: IntArray, values: npt.NDArray[np.generic]) -> FloatAr
 
     Args:
         weights: `[samples, rows]`.
-        values: `[rows]` or `[rows, columns]`.
+        values: `[rows, …]`.
 
     Returns:
-        `[samples]` or `[samples, columns]`; exact for whole numbers below 2⁵³.
+        `[samples, …]`; exact for whole numbers below 2⁵³.
     """
-    columns = values.astype(np.float64)
-    sums = np.empty((weights.shape[0], *values.shape[1:]))
+    columns = values.reshape(len(values), -1).astype(np.float64)
+    sums = np.empty((weights.shape[0], columns.shape[1]))
     for part in sample_chunks(weights):
-        sums[part] = weights[part].astype(np.float64) @ columns
-    return sums
+        np.matmul(weights[part].astype(np.float64), columns, out=sums[part])
+    return sums.reshape(-1, *values.shape[1:])
 
 
 def grouped_sums(

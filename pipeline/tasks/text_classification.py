@@ -24,6 +24,7 @@ from pipeline.tasks.base import (
 from pipeline.tasks.batch_encoding import encode_texts
 from pipeline.tasks.columns import label_ids, list_values, pad_lists, require_columns
 from pipeline.tasks.labels import balanced_weights, class_names
+from pipeline.tasks.probabilities import softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -237,10 +238,3 @@ class TextClassification:
         axes = {0: "batch", 1: "length"}
         inputs = ("input_ids", "attention_mask")
         return ExportSpec(inputs, ("logits",), dict.fromkeys(inputs, axes))
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities over the last axis, in float64."""
-    powers: FloatArray = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    powers /= powers.sum(axis=-1, keepdims=True)
-    return powers

@@ -1,0 +1,189 @@
+"""Token classification: entities of a text, as tags of its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.config.base import Section
+from pipeline.config.schema import Probability
+from pipeline.errors import DataError
+from pipeline.metrics.entities import entity_metrics
+from pipeline.tasks.base import (
+    IGNORE_INDEX,
+    Batch,
+    ExportSpec,
+    FloatArray,
+    IntArray,
+    MetricSpec,
+    ModelSource,
+)
+from pipeline.tasks.batch_encoding import encode_texts
+from pipeline.tasks.columns import pad_lists, require_columns
+from pipeline.tasks.probabilities import softmax
+from pipeline.tasks.spans import SpanColumn, check_spans
+from pipeline.tasks.tagging import Scheme, entity_types, read_entities, tag_names, token_tags
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+class Options(Section):
+    """What a user may choose."""
+
+    scheme: Scheme = "bio"
+    """Tags of an entity's tokens: bio, or bioes, which also marks the last and the only token."""
+    label_smoothing: Probability = 0.0
+    """Share of each target that is spread evenly over all tags."""
+
+
+class TokenClassification:
+    """Entities with a start, an end and a type, from a token-classification model.
+
+    References are the character offsets of the column `entities`, not tags: an entity that
+    truncation cut away, or whose ends no token has, counts as missed.
+    """
+
+    Options: ClassVar[type[Section]] = Options
+    name: ClassVar[str] = "token_classification"
+    required_columns: ClassVar[tuple[str, ...]] = ("text", "entities")
+    classification_scores: ClassVar[bool] = False
+
+    primary_metric = MetricSpec("f1")
+    metric_specs = (
+        MetricSpec("f1"),
+        MetricSpec("precision"),
+        MetricSpec("recall"),
+        MetricSpec("f1_macro"),
+    )
+
+    def __init__(self, options: Section) -> None:
+        assert isinstance(options, Options)
+        self._options = options
+
+    def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
+        """O and the tags of each entity type, sorted, or of those configured, in their order."""
+        require_columns(train, self.required_columns, needed_by=self.name)
+        spans = SpanColumn(train)
+        found = sorted(set(spans.kind.to_pylist()))
+        if not found:
+            raise DataError(
+                "the train split has no entity at all, so there is nothing to learn",
+                remedy="check data.columns: `entities` for spans, `tokens` and `tags` for columns",
+            )
+        types = found if configured is None else list(configured)
+        check_spans(train, spans, types)
+        return tag_names(types, self._options.scheme)
+
+    def encode(
+        self,
+        rows: pa.Table,
+        tokenizer: PreTrainedTokenizerFast,
+        label_names: Sequence[str],
+        *,
+        max_length: int,
+    ) -> pa.Table:
+        """Adds token ids, `offsets`, and `labels` (list<int32>) where rows have `entities`."""
+        require_columns(rows, ("text",), needed_by=self.name)
+        encoded = encode_texts(tokenizer, rows["text"], max_length=max_length, offsets=True)
+        if "entities" not in rows.column_names:
+            return encoded
+        types = entity_types(label_names)
+        spans = SpanColumn(rows)
+        check_spans(rows, spans, types)
+        tags = token_tags(spans, encoded["offsets"], types, self._options.scheme)
+        return encoded.append_column("labels", tags)
+
+    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Batch:
+        """`input_ids`, `attention_mask` and, where known, `labels`, each `[batch, length]`."""
+        import torch
+
+        ids, mask = pad_lists(
+            rows["input_ids"], fill=pad_token_id, pad_to_multiple_of=pad_to_multiple_of
+        )
+        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if "labels" in rows.column_names:
+            labels, _ = pad_lists(
+                rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=pad_to_multiple_of
+            )
+            batch["labels"] = torch.from_numpy(labels)
+        return batch
+
+    def build_model(self, source: ModelSource, label_names: Sequence[str]) -> PreTrainedModel:
+        """A token-classification model with one output for each tag."""
+        return source.load_model(
+            "token_classification",
+            id2label=dict(enumerate(label_names)),
+            label2id={name: number for number, name in enumerate(label_names)},
+        )
+
+    def fit_loss(self, train: pa.Table, label_names: Sequence[str]) -> None:
+        """The loss needs nothing of the train split."""
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy, smoothed as the options say; mean over the batch's labelled tokens."""
+        losses = _token_losses(logits, batch["labels"], self._options.label_smoothing)
+        return losses.sum() / (batch["labels"] != IGNORE_INDEX).sum().clamp(min=1)
+
+    def example_losses(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Mean cross-entropy of each example's labelled tokens, `[batch]`; 0 without any."""
+        losses = _token_losses(logits, batch["labels"], 0.0).detach()
+        return losses.sum(dim=1) / (batch["labels"] != IGNORE_INDEX).sum(dim=1).clamp(min=1)
+
+    def decode(self, logits: FloatArray, rows: pa.Table, label_names: Sequence[str]) -> pa.Table:
+        """Predicted entities.
+
+        Args:
+            logits: `[rows, length, tags]`, padding included.
+            rows: Encoded rows with `text`, `input_ids` and `offsets`.
+            label_names: Tags by label id.
+
+        Returns:
+            `entities`: list<struct<start: int32, end: int32, type: string, score: float64>>, in
+            characters, the end exclusive; the score is the mean probability of its tokens' tags.
+        """
+        _, mask = pad_lists(rows["input_ids"], fill=0, pad_to_multiple_of=1)
+        real = logits[:, : mask.shape[1]][mask.astype(np.bool_)]
+        tags = real.argmax(axis=-1)
+        scores = softmax(real)[np.arange(len(tags)), tags]
+        entities = read_entities(tags, scores, rows["offsets"], rows["text"], label_names)
+        return pa.table({"entities": entities})
+
+    def metrics(
+        self,
+        predictions: pa.Table,
+        rows: pa.Table,
+        label_names: Sequence[str],
+        weights: IntArray | None = None,
+    ) -> dict[str, FloatArray]:
+        """Strict entity-level metrics; see `entity_metrics`."""
+        require_columns(rows, ("entities",), needed_by=self.name)
+        types = entity_types(label_names)
+        references, predicted = (
+            np.stack([spans.row, spans.start, spans.end, spans.type_ids(types)], axis=1)
+            for spans in (SpanColumn(rows), SpanColumn(predictions))
+        )
+        return entity_metrics(references, predicted, rows.num_rows, types, weights)
+
+    def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
+        """Token ids and mask to logits `[batch, length, tags]`."""
+        axes = {0: "batch", 1: "length"}
+        inputs = ("input_ids", "attention_mask")
+        return ExportSpec(inputs, ("logits",), dict.fromkeys(inputs, axes))
+
+
+def _token_losses(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """The loss of each token, `[batch, length]`, 0 where the label is ignored."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(
+        logits.float().transpose(1, 2),
+        labels,
+        ignore_index=IGNORE_INDEX,
+        reduction="none",
+        label_smoothing=smoothing,
+    )
