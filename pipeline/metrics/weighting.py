@@ -44,11 +44,11 @@ def weighted_sums(weights: IntArray, values: npt.NDArray[np.generic]) -> FloatAr
     Returns:
         `[samples, …]`; exact for whole numbers below 2⁵³.
     """
-    columns = values.reshape(len(values), -1).astype(np.float64)
-    sums = np.empty((weights.shape[0], columns.shape[1]))
+    columns = values.astype(np.float64)
+    sums = np.empty((weights.shape[0], *values.shape[1:]))
     for part in sample_chunks(weights):
-        np.matmul(weights[part].astype(np.float64), columns, out=sums[part])
-    return sums.reshape(-1, *values.shape[1:])
+        sums[part] = np.tensordot(weights[part].astype(np.float64), columns, 1)
+    return sums
 
 
 def grouped_sums(
