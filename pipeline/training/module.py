@@ -1,0 +1,223 @@
+"""The one LightningModule: a model, its task's loss, the optimizer step, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import PreTrainedModel
+
+from pipeline.config.schema import OptimizerConfig
+from pipeline.data.store import EncodedSplit
+from pipeline.tasks.base import IGNORE_INDEX, Batch, Task
+from pipeline.training.hardware import Precision, mixed_precision
+from pipeline.training.optimizers import build_optimizer
+from pipeline.training.plan import TrainingPlan
+from pipeline.training.randomness import seed_batch
+from pipeline.training.schedules import Schedule
+from pipeline.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Step:
+    """An optimizer step that was made; tensors are on the model's device, so nobody waits for it.
+
+    Attributes:
+        number: Steps made, this one included.
+        loss: Mean over the labels of the step's batches, a scalar.
+        grad_norm: Norm of the gradient before clipping, a scalar.
+        lr: Learning rate of the body.
+        tokens: Tokens in the step's batches, padding not counted, a scalar.
+    """
+
+    number: int
+    loss: Tensor
+    grad_norm: Tensor
+    lr: float
+    tokens: Tensor
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found.
+
+    Attributes:
+        loss: Mean loss of an example, unsmoothed and unweighted.
+        metrics: The task's metrics; None where undefined.
+    """
+
+    loss: float
+    metrics: dict[str, float | None]
+
+
+class FineTuner(LightningModule):
+    """Trains any task's model; the task gives loss, decoding and metrics.
+
+    Weights and their updates are float32; precision is that of the forward pass. The gradient of a
+    step is that of the mean loss over all labels in its batches, of all processes: each batch
+    weighs as many labels as it has, so accumulation gives what one large batch would.
+
+    Args:
+        model: What to train; frozen weights do not need gradients.
+        task: Its task.
+        label_names: Names by label id.
+        validation: The split that is predicted at validations.
+        plan: Which batches form a step.
+        optimizer: The section `optimizer` of the config.
+        schedule: Share of the peak learning rate.
+        clip: Largest norm of the gradient; None for any.
+        precision: Of the forward pass.
+        seed: Of dropout.
+        compiled: Whether the model's forward pass is compiled.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        label_names: Sequence[str],
+        validation: EncodedSplit,
+        *,
+        plan: TrainingPlan,
+        optimizer: OptimizerConfig,
+        schedule: Schedule,
+        clip: float | None,
+        precision: Precision,
+        seed: int,
+        compiled: bool,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.step_made: Step | None = None
+        self.validated: Validation | None = None
+        self.step = 0
+        self._task = task
+        self._label_names = tuple(label_names)
+        self._validation = validation
+        self._plan = plan
+        self._optimizer = optimizer
+        self._schedule = schedule
+        self._clip = clip
+        self._precision = precision
+        self._seed = seed
+        self._inputs = task.export_spec(model).inputs
+        self._forward: Callable[..., Any] = model
+        if compiled:
+            self._forward = torch.compile(model, dynamic=True)
+        self._trained = [weight for weight in model.parameters() if weight.requires_grad]
+        self._first_batch = 0
+        self._optimizer_state: dict[str, Any] | None = None
+        self._totals: Tensor | None = None
+        self._predicted: list[tuple[np.ndarray[Any, Any], pa.Table, np.ndarray[Any, Any]]] = []
+
+    def restore(self, state: TrainingState) -> None:
+        """Goes on from a state."""
+        self.step = state.progress.step
+        self._first_batch = self._plan.batches(self.step)
+        self._optimizer_state = state.optimizer
+        self.model.load_state_dict(state.weights)
+
+    def configure_optimizers(self) -> Optimizer:
+        """Makes the optimizer of what is trained."""
+        optimizer = build_optimizer(self.model, self._optimizer)
+        if self._optimizer_state is not None:
+            optimizer.load_state_dict(self._optimizer_state)
+        return optimizer
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits of a batch, `[batch, …]`, float32."""
+        with mixed_precision(self.device, self._precision):
+            logits = self._forward(**{name: batch[name] for name in self._inputs}).logits
+        return logits.float()  # type: ignore[no-any-return]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Adds a batch's gradient, and steps where the plan says so."""
+        number = self._first_batch + batch_idx
+        seed_batch(self._seed, self.global_rank, number)
+        self.step_made = None
+        loss = self._task.loss(self(batch), batch)
+        labels = (batch["labels"] != IGNORE_INDEX).sum()
+        self.manual_backward(loss * labels if self._is_weighted else loss)
+        totals = torch.stack([loss.detach() * labels, labels, batch["attention_mask"].sum()])
+        self._totals = totals if self._totals is None else self._totals + totals
+        if self._plan.ends_step(number):
+            self._step()
+
+    @property
+    def _is_weighted(self) -> bool:
+        """Whether several batches share a step, so that each has to weigh what it holds."""
+        return self._plan.accumulate > 1 or self.trainer.world_size > 1
+
+    def _step(self) -> None:
+        """Divides, clips and applies the gradient; all on the device, in one pass over it."""
+        assert self._totals is not None
+        totals = self.trainer.strategy.reduce(self._totals, reduce_op="sum")
+        self._totals = None
+        loss_sum, labels, tokens = totals
+        gradients = [weight.grad for weight in self._trained if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+        divisor = torch.ones_like(norm)
+        if self._is_weighted:
+            divisor = labels / self.trainer.world_size
+            norm = norm / divisor
+        if self._clip is not None:
+            divisor = divisor * (norm / self._clip).clamp(min=1.0)
+        wrapped = self.optimizers()
+        assert isinstance(wrapped, LightningOptimizer)
+        optimizer: Any = wrapped.optimizer
+        optimizer.grad_scale = divisor
+        share = self._schedule(self.step)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * share
+        wrapped.step()
+        optimizer.zero_grad()
+        self.step += 1
+        self.step_made = Step(
+            self.step, loss_sum / labels, norm, self._optimizer.lr * share, tokens
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the predictions of the validation before."""
+        self._predicted = []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Predicts a batch."""
+        with torch.inference_mode():
+            logits = self(batch)
+            losses = self._task.example_losses(logits, batch)
+        rows = batch["index"].cpu().numpy()
+        decoded = self._task.decode(
+            logits.cpu().numpy().astype(np.float64), self._validation.rows(rows), self._label_names
+        )
+        self._predicted.append((rows, decoded, losses.cpu().numpy()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Measures the predictions of all processes, each row counted once."""
+        parts = self._predicted
+        self._predicted = []
+        if self.trainer.world_size > 1:
+            gathered: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(gathered, parts)
+            parts = [part for process in gathered for part in process]
+        rows, first = np.unique(np.concatenate([part[0] for part in parts]), return_index=True)
+        predictions = pa.concat_tables([part[1] for part in parts]).take(pa.array(first))
+        losses = np.concatenate([part[2] for part in parts])[first]
+        found = self._task.metrics(predictions, self._validation.table, self._label_names)
+        assert len(rows) == len(self._validation)
+        self.validated = Validation(
+            float(losses.mean(dtype=np.float64)),
+            {name: _number(samples[0]) for name, samples in found.items()},
+        )
+
+
+def _number(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
