@@ -1,0 +1,236 @@
+"""The prose and tables of a model card; true for any task, data set and model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.export.card import CardFacts
+
+_MOST_LABELS = 30
+
+
+def body(facts: CardFacts) -> str:
+    """The card below its front matter, Markdown."""
+    sections = (
+        _title(facts),
+        _intended_use(facts),
+        _training_data(facts),
+        _procedure(facts),
+        _results(facts),
+        _limits(facts),
+        _exported(facts),
+        _how_to_use(facts),
+        _environment(facts),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _title(facts: CardFacts) -> str:
+    manifest = facts.manifest
+    return (
+        f"# {manifest.experiment}\n\n"
+        f"A `{facts.model_config['model_type']}` model of {manifest.num_parameters:,} parameters "
+        f"for {_words(manifest.task)}, trained on {facts.dataset.rows['train']:,} rows of "
+        f"`{facts.dataset.name}`. Its weights began as: {manifest.checkpoint}."
+    )
+
+
+def _intended_use(facts: CardFacts) -> str:
+    names = facts.manifest.label_names
+    shown = ", ".join(f"`{name}`" for name in names[:_MOST_LABELS])
+    more = f" and {len(names) - _MOST_LABELS} more" if len(names) > _MOST_LABELS else ""
+    language = f" in language `{facts.dataset.language}`" if facts.dataset.language else ""
+    cleaning = (
+        f"Texts are cleaned first, in this order: {', '.join(facts.cleaning)}."
+        if facts.cleaning
+        else "Texts are read as they are, without cleaning."
+    )
+    return (
+        f"## Intended use\n\n{_words(facts.manifest.task).capitalize()} of texts{language} that "
+        f"are like those of `{facts.dataset.name}`. Labels: {shown}{more}.\n\n"
+        f"{cleaning} At most {facts.dataset.max_length} tokens of a text are read; what follows is "
+        "ignored."
+    )
+
+
+def _training_data(facts: CardFacts) -> str:
+    data = facts.dataset
+    rows = [(name, f"{data.rows[name]:,}", f"{data.tokens[name]:,}") for name in data.rows]
+    sources = "".join(f"\n- `{name}`: `{mark}`" for name, mark in sorted(data.sources.items()))
+    return (
+        f"## Training data\n\n{_table(('split', 'rows', 'tokens'), rows)}\n\n"
+        f"Language: {data.language or 'not stated'}. "
+        f"Licence of the data: {data.licence or 'not stated'}. "
+        f"Fingerprint of the prepared rows: `{data.fingerprint}`."
+        + (f"\n\nSources (SHA-256 or revision):\n{sources}" if sources else "")
+    )
+
+
+def _procedure(facts: CardFacts) -> str:
+    manifest = facts.manifest
+    trainable = manifest.num_trainable_parameters / manifest.num_parameters
+    return (
+        f"## Training procedure\n\n{manifest.num_trainable_parameters:,} of "
+        f"{manifest.num_parameters:,} parameters ({trainable:.1%}) were trained for "
+        f"{manifest.steps:,} optimizer steps in {manifest.epochs} epochs. The weights of step "
+        f"{manifest.best_step:,} were kept, chosen on the validation split. Training took "
+        f"{manifest.train_seconds:,.1f} s at {manifest.tokens_per_second:,.0f} tokens a second.\n\n"
+        f"{_table(('setting', 'value'), _code(facts.hyperparameters.items()))}"
+    )
+
+
+def _results(facts: CardFacts) -> str:
+    metrics = facts.metrics
+    baselines: Mapping[str, Any] = metrics.get("baselines") or {}
+    columns = {"test": metrics["test"], "validation": metrics.get("validation") or {}}
+    columns |= {f"test, {name} baseline": values for name, values in baselines.items()}
+    columns = {name: values for name, values in columns.items() if values}
+    rows = [
+        (f"`{metric}`", *(_interval(values.get(metric)) for values in columns.values()))
+        for metric in facts.metric_names
+        if metric in metrics["test"]
+    ]
+    kept = [name for name in metrics["test"] if name not in facts.metric_names]
+    by_class = [(f"`{name}`", _interval(metrics["test"][name])) for name in kept]
+    return (
+        f"## Results\n\nOn the {facts.dataset.rows['test']:,} rows of the test split, which "
+        "neither training nor the choice of weights saw. In brackets: "
+        f"{facts.confidence:.0%} bootstrap intervals.\n\n"
+        f"{_table(('metric', *columns), rows)}"
+        + (f"\n\n{_table(('by class', 'test'), by_class)}" if by_class else "")
+    )
+
+
+def _limits(facts: CardFacts) -> str:
+    lines = [
+        f"The figures hold for rows drawn from the same source as `{facts.dataset.name}`. Other "
+        "sources, topics or times were not measured.",
+        f"The intervals reflect the {facts.dataset.rows['test']:,} rows of the test split, not the "
+        f"chance of training: one seed ({facts.manifest.seed}) was trained.",
+        "How errors are spread over groups of people that texts speak of or come from was not "
+        "examined.",
+        f"Texts longer than {facts.dataset.max_length} tokens are cut.",
+    ]
+    if facts.dataset.language:
+        lines.append(f"Languages other than `{facts.dataset.language}` were not measured.")
+    return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _exported(facts: CardFacts) -> str:
+    report = facts.report
+    files = [("`model.safetensors`", _megabytes(report.pytorch_bytes), "", "", "")]
+    for model in report.models.values():
+        parity = model.parity
+        files.append(
+            (
+                f"`{model.file}`",
+                _megabytes(model.num_bytes),
+                f"{parity.max_abs_difference:.2g}",
+                f"{parity.argmax_agreement:.2%}",
+                f"{parity.prediction_agreement:.2%}",
+            )
+        )
+    head = ("file", "size", "largest difference of logits", "same argmax", "same prediction")
+    compared = next(iter(report.models.values())).parity.rows if report.models else 0
+    text = f"## Files\n\n{_table(head, files)}"
+    if report.models:
+        text += (
+            f"\n\nCompared with PyTorch in float32 on {compared} rows of the {report.split} split; "
+            f"ONNX operators of version {report.opset}."
+        )
+    if report.timings:
+        runtimes = list(report.timings[0].runtimes)
+        rows = [
+            (
+                str(timing.batch_size),
+                str(timing.length),
+                *(f"{t.p50_ms:.2f} / {t.p95_ms:.2f}" for t in timing.runtimes.values()),
+            )
+            for timing in report.timings
+        ]
+        text += (
+            f"\n\nMilliseconds of one forward pass without tokenisation, median / 95th percentile "
+            f"of {report.repeats} calls, {report.num_threads} threads, {report.cpu}:\n\n"
+            f"{_table(('batch', 'tokens', *runtimes), rows)}"
+        )
+    return text
+
+
+def _how_to_use(facts: CardFacts) -> str:
+    from pipeline.models.lstm import MODEL_TYPE
+
+    tag = facts.pipeline_tag
+    parts = [
+        "## How to use\n\nWith the pipeline that made it, which also cleans texts:\n\n```bash\n"
+        'python -m pipeline predict --model path/to/this/directory "a text"\n```'
+    ]
+    if tag is not None:
+        register = ""
+        if facts.model_config["model_type"] == MODEL_TYPE:
+            register = "import pipeline.models.lstm  # registers the architecture\n"
+        grouped = ', aggregation_strategy="simple"' if tag == "token-classification" else ""
+        parts.append(
+            f"With transformers:\n\n```python\n{register}from transformers import pipeline\n\n"
+            f'classify = pipeline("{tag}", model="path/to/this/directory"{grouped})\n'
+            'print(classify("a text"))\n```'
+        )
+    if len(facts.model_config.get("id2label") or {}) == 1:
+        positive = next(iter(facts.model_config["id2label"].values()))
+        negative = [name for name in facts.manifest.label_names if name != positive]
+        parts.append(
+            f"The model's one output is the probability of `{positive}`; at 0.5 or less the "
+            f"prediction is `{', '.join(negative)}`."
+        )
+    return "\n\n".join(parts)
+
+
+def _environment(facts: CardFacts) -> str:
+    manifest = facts.manifest
+    revision = f"`{manifest.git_revision}`" if manifest.git_revision else "not known"
+    changed = " with uncommitted changes" if manifest.git_dirty else ""
+    lines = [
+        f"Source revision: {revision}{changed}",
+        f"Configuration: `{manifest.config_hash}` (SHA-256)",
+        f"Data: `{manifest.dataset_fingerprint}` (SHA-256)",
+        f"Run: `{manifest.run_key}`",
+        "Versions: " + ", ".join(f"{name} {v}" for name, v in sorted(manifest.versions.items())),
+    ]
+    return "## Environment\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _words(task: str) -> str:
+    return task.rpartition(":")[2].replace("_", " ")
+
+
+def _megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"
+
+
+def _interval(metric: Mapping[str, float | None] | None) -> str:
+    """A value with its bounds, as far as they are defined."""
+    if metric is None or not _defined(metric.get("value")):
+        return "–"
+    text = f"{metric['value']:.3f}"
+    if _defined(metric.get("low")) and _defined(metric.get("high")):
+        text += f" [{metric['low']:.3f}, {metric['high']:.3f}]"
+    return text
+
+
+def _defined(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def _code(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(f"`{name}`", f"`{value}`") for name, value in pairs]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(c) for c in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,108 @@
+"""Stage export: the trained model as ONNX, proved and timed, with a model card."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Outputs, read_json, replace_directory, write_json, write_text
+from pipeline.config.schema import Config
+from pipeline.console import notice
+from pipeline.data.store import EncodedDataset
+from pipeline.errors import UserError
+from pipeline.export.card import CardFacts, build_card
+from pipeline.export.exporting import export_model
+from pipeline.export.layout import CARD, REPORT
+from pipeline.export.report import ExportReport
+from pipeline.manifest import Manifest
+from pipeline.models.locate import read_model_config
+from pipeline.stages.run_log import open_stage_run
+from pipeline.tasks.base import Task
+from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tracking.params import flatten
+
+_TRAINING_SECTIONS = ("model", "method", "optimizer", "scheduler", "trainer", "seed")
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What export made.
+
+    Attributes:
+        directory: `outputs/export/`; it alone suffices to predict.
+        report: Parity, latency and sizes.
+    """
+
+    directory: Path
+    report: ExportReport
+
+
+def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
+    """Writes `outputs/export/`: the Hugging Face directory, ONNX graphs, report and model card.
+
+    Raises:
+        UserError: If an earlier stage's output is missing, damaged, or of another model.
+        EnvironmentProblem: If the exported model differs from the trained one by more than
+            `export.tolerance`, or cannot be written. The old directory stays.
+    """
+    manifest = Manifest.read(outputs.model)
+    dataset = EncodedDataset.open(outputs.dataset)
+    if manifest.dataset_fingerprint != dataset.info.fingerprint:
+        raise UserError(
+            f"the model in {outputs.model} was not trained on the data in {outputs.dataset}",
+            remedy="run `dvc repro`, which trains it on these data",
+        )
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    task = load_task(manifest.task, manifest.task_options)
+    with replace_directory(outputs.export) as fresh:
+        shutil.copytree(outputs.model, fresh, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        report = export_model(fresh, task, dataset, config.export)
+        write_json(fresh / REPORT, report.to_json())
+        facts = CardFacts(
+            manifest=manifest,
+            dataset=dataset.info,
+            model_config=read_model_config(fresh),
+            metrics=metrics,
+            report=report,
+            **_card_settings(config, task),
+        )
+        write_text(fresh / CARD, str(build_card(facts)))
+    with open_stage_run(config, root=root, key=manifest.run_key, stage="export") as run_log:
+        run_log.log_metrics(report.metrics(), manifest.best_step, replace=True)
+        run_log.log_artifact(outputs.export / REPORT, "export")
+        run_log.log_artifact(outputs.export / CARD, "export")
+    _tell(report, outputs.export)
+    return ExportResult(outputs.export, report)
+
+
+def _card_settings(config: Config, task: Task) -> dict[str, Any]:
+    """What the card says of the configuration."""
+    checkpoint = config.model.checkpoint
+    hub = config.data.hub
+    primary = primary_metric(task, config.task.primary_metric).name
+    settings = config.model_dump(mode="json", include=set(_TRAINING_SECTIONS))
+    return {
+        "dataset_id": config.data.name if hub is None else hub.dataset,
+        "base_model": checkpoint.location if checkpoint.source == "hub" else checkpoint.hub_id,
+        "licence": config.export.licence,
+        "hyperparameters": dict(flatten(settings)),
+        "cleaning": tuple(s.step for s in config.data.cleaning if s.step != "deduplicate"),
+        "metric_names": tuple(dict.fromkeys((primary, *(spec.name for spec in task.metric_specs)))),
+        "confidence": config.evaluation.confidence,
+    }
+
+
+def _tell(report: ExportReport, directory: Path) -> None:
+    for name, model in report.models.items():
+        parity = model.parity
+        notice(
+            f"exported {name}: {model.num_bytes / 1e6:.1f} MB, logits within "
+            f"{parity.max_abs_difference:.1g} of PyTorch, same prediction for "
+            f"{parity.prediction_agreement:.1%} of {parity.rows} rows of {report.split}"
+        )
+    for timing in report.timings:
+        times = ", ".join(f"{name} {t.p50_ms:.1f} ms" for name, t in timing.runtimes.items())
+        notice(f"latency of {timing.batch_size} × {timing.length} tokens: {times}")
+    notice(f"model card: {directory / CARD}")
