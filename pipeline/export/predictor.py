@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.batching import plan_batches
+from pipeline.data.cleaning.clean import make_step
+from pipeline.data.preprocessing import Preprocessing
+from pipeline.export.origins import TracedText, trace
 from pipeline.tasks.base import FloatArray, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+    from pipeline.data.cleaning.step import AlignedStep
 
 MAX_TOKENS = 4_096
 """Most tokens of a batch, padding included."""
@@ -28,16 +32,14 @@ class Predictor:
         task: Encodes and decodes.
         label_names: Names by label id.
         tokenizer: Tokenises.
-        max_length: Most tokens of a text that are read.
-        clean: The cleaning that the training texts had: one text for each text.
+        preprocessing: What texts go through before they are encoded.
         forward: The logits of encoded rows.
     """
 
     task: Task
     label_names: tuple[str, ...]
     tokenizer: PreTrainedTokenizerFast
-    max_length: int
-    clean: Callable[[Sequence[str]], list[str]]
+    preprocessing: Preprocessing
     forward: Callable[[pa.Table], FloatArray]
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -49,26 +51,45 @@ class Predictor:
         Returns:
             For each text, in order, what can be written as JSON. Of a classifier: `text`,
             `prediction` (a label name), `score` and `scores` (probabilities by label name). Of any
-            other task: `text` and the columns of its predictions; there `text` is cleaned, since
-            offsets count its characters, and spans carry their own `text`. A text without a word
-            has nulls in place of a prediction.
+            other task: `text` and the columns of its predictions, where spans carry their own
+            `text` and their places count characters of the text as it was given. A text without a
+            word has nulls in place of a prediction.
         """
-        cleaned = self.clean(texts)
-        full = [number for number, text in enumerate(cleaned) if text and not text.isspace()]
-        found = self._decoded([cleaned[number] for number in full])
-        shown = texts if self.task.classification_scores else cleaned
-        nothing = dict.fromkeys(self._fields())
-        records = [{"text": text, **nothing} for text in shown]
-        for number, row in zip(full, found, strict=True):
-            records[number].update(self._fields_of(row, cleaned[number]))
-        return records
+        if self.task.classification_scores:
+            cleaned = self.preprocessing.clean(texts)
+            found = self._decoded(cleaned)
+            return [
+                {"text": text, **self._labelled(row)}
+                for text, row in zip(texts, found, strict=True)
+            ]
+        steps = [step for step in map(make_step, self.preprocessing.cleaning) if step is not None]
+        traced = [trace(text, cast("list[AlignedStep]", steps)) for text in texts]
+        found = self._decoded([origin.text for origin in traced])
+        return [
+            {"text": text, **self._placed(row, text, origin)}
+            for text, row, origin in zip(texts, found, traced, strict=True)
+        ]
 
-    def _decoded(self, texts: list[str]) -> list[dict[str, Any]]:
-        if not texts:
-            return []
-        rows = pa.table({"text": pa.array(texts, pa.string())})
+    def _labelled(self, row: dict[str, Any] | None) -> dict[str, Any]:
+        if row is None:
+            return {"prediction": None, "score": None, "scores": None}
+        scores = dict(zip(self.label_names, row["scores"], strict=True))
+        return {"prediction": row["prediction"], "score": row["score"], "scores": scores}
+
+    def _placed(self, row: dict[str, Any] | None, text: str, origin: TracedText) -> dict[str, Any]:
+        if row is None:
+            return {name: None for name in self.task.required_columns if name != "text"}
+        return {name: _in_given_text(value, text, origin) for name, value in row.items()}
+
+    def _decoded(self, texts: Sequence[str]) -> list[dict[str, Any] | None]:
+        """The task's predictions for cleaned texts; None for one without a word."""
+        full = [number for number, text in enumerate(texts) if text and not text.isspace()]
+        found: list[dict[str, Any] | None] = [None] * len(texts)
+        if not full:
+            return found
+        rows = pa.table({"text": pa.array([texts[number] for number in full], pa.string())})
         encoded = self.task.encode(
-            rows, self.tokenizer, self.label_names, max_length=self.max_length
+            rows, self.tokenizer, self.label_names, max_length=self.preprocessing.max_length
         )
         for name in encoded.column_names:
             rows = rows.append_column(encoded.schema.field(name), encoded[name])
@@ -78,33 +99,22 @@ class Predictor:
             max_examples=None,
             shuffle=False,
         )
-        parts = []
         for places in plan:
             batch = rows.take(pa.array(places)).combine_chunks()
-            parts.append(self.task.decode(self.forward(batch), batch, self.label_names))
-        order = np.argsort(np.concatenate(plan))
-        decoded: list[dict[str, Any]] = pa.concat_tables(parts).take(pa.array(order)).to_pylist()
-        return decoded
-
-    def _fields(self) -> tuple[str, ...]:
-        if self.task.classification_scores:
-            return ("prediction", "score", "scores")
-        return tuple(name for name in self.task.required_columns if name != "text")
-
-    def _fields_of(self, row: dict[str, Any], text: str) -> dict[str, Any]:
-        if not self.task.classification_scores:
-            return {name: _with_text(value, text) for name, value in row.items()}
-        scores = dict(zip(self.label_names, row["scores"], strict=True))
-        return {"prediction": row["prediction"], "score": row["score"], "scores": scores}
+            decoded = self.task.decode(self.forward(batch), batch, self.label_names)
+            for place, row in zip(places.tolist(), decoded.to_pylist(), strict=True):
+                found[full[place]] = row
+        return found
 
 
-def _with_text(value: Any, text: str) -> Any:
-    """A list of spans with the text of each; anything else as it is."""
+def _in_given_text(value: Any, text: str, origin: TracedText) -> Any:
+    """A list of spans with places in the given text, and that part of it; else the value."""
     if not isinstance(value, list):
         return value
-    return [
-        {"text": text[entry["start"] : entry["end"]], **entry}
-        if isinstance(entry, dict) and {"start", "end"} <= entry.keys()
-        else entry
-        for entry in value
-    ]
+    placed = []
+    for entry in value:
+        if isinstance(entry, dict) and {"start", "end"} <= entry.keys():
+            start, end = origin.span(entry["start"], entry["end"])
+            entry = {"text": text[start:end], **entry, "start": start, "end": end}  # noqa: PLW2901
+        placed.append(entry)
+    return placed
