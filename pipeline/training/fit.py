@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.config.schema import OptimizerConfig, SchedulerConfig, TrainerConfig
@@ -108,7 +109,8 @@ def fit(
     ):
         precision = resolve_precision(settings.precision, resolve_accelerator(settings.accelerator))
         trainer = make_trainer(settings)
-        loader = _loader(trainer, train, task, settings, pad=pad_token_id, seed=seed, shuffle=True)
+        batches = partial(_loader, trainer, task, settings, pad=pad_token_id, seed=seed)
+        loader = batches(train, shuffle=True)
         plan = TrainingPlan(
             batches_per_epoch=len(loader),
             accumulate=settings.accumulate_grad_batches,
@@ -160,15 +162,7 @@ def fit(
                 trainer.fit(
                     module,
                     BatchStream(loader, plan, start),
-                    _loader(
-                        trainer,
-                        validation,
-                        task,
-                        settings,
-                        pad=pad_token_id,
-                        seed=seed,
-                        shuffle=False,
-                    ),
+                    batches(validation, shuffle=False),
                 )
     best = session.best
     assert session.best_weights is not None
@@ -190,9 +184,9 @@ def fit(
 
 def _loader(
     trainer: Trainer,
-    split: EncodedSplit,
     task: Task,
     settings: TrainerConfig,
+    split: EncodedSplit,
     *,
     pad: int,
     seed: int,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.config.schema import TrainerConfig
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -76,6 +77,17 @@ def resolve_precision(
     else:
         supported = False
     return "bf16" if supported else "fp32"
+
+
+def world_size(settings: TrainerConfig) -> int:
+    """How many processes share the data: one for each device of each machine."""
+    import torch
+
+    devices = settings.devices
+    if devices == "auto":
+        is_gpu = resolve_accelerator(settings.accelerator) == "gpu"
+        devices = torch.cuda.device_count() if is_gpu else 1
+    return devices * settings.num_nodes
 
 
 def mixed_precision(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
