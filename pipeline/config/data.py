@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Group, Section
 
@@ -26,7 +27,8 @@ class FormatConfig(Section):
     """How raw files are read."""
 
     kind: Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "span_json"] | None = None
-    """The file format; by default the file name's ending decides."""
+    """The file format; by default the file name's ending decides. span_json is json or jsonl whose
+    entities stand in the column `label`, unless data.columns says otherwise."""
     encoding: str = "utf-8"
     """Text encoding of the file."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -37,10 +39,23 @@ class FormatConfig(Section):
     """Names of the columns of a file without a header."""
     span_end: Literal["exclusive", "inclusive"] = "exclusive"
     """Whether an entity's end offset points behind its last character or at it."""
+    overlapping_entities: Literal["error", "longest"] = "error"
+    """Of entities that overlap, the longest is kept and the report counts the others; or error."""
     tagging_scheme: Literal["BIO", "BIOES", "BMES"] = "BIO"
     """Tags of column files (conll)."""
     token_separator: str = " "  # noqa: S105
     """What joins tokens of column files into a text; empty for Chinese characters."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            raise ValueError(
+                f"Python knows no encoding {encoding!r}; for example utf-8, gb18030, latin-1"
+            ) from None
+        return encoding
 
 
 class HubConfig(Section):
@@ -54,6 +69,17 @@ class HubConfig(Section):
     """The dataset's configuration name, for example `sst2` of `glue`."""
     splits: dict[FileRole, str] = Field(default={"train": "train"}, min_length=1)
     """Which hub split serves as which of ours."""
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether a local directory is meant."""
+        return self.dataset.startswith(("./", "/"))
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if not self.is_directory and self.revision is None:
+            raise ValueError("a hub dataset needs a revision (a commit), or it may change")
+        return self
 
 
 class LabelsConfig(Section):
@@ -138,7 +164,16 @@ class SegmentStep(Section):
     step: Literal["segment"]
     engine: Literal["jieba", "spacy", "nltk"] = "jieba"
     language: str = "zh"
-    """Language code for spaCy's blank pipeline or NLTK's tokenizer."""
+    """Language code for spaCy's blank pipeline; NLTK's tokenizer is for Latin letters."""
+
+    @model_validator(mode="after")
+    def _engine_knows_language(self) -> Self:
+        if self.engine == "nltk" and self.language in {"zh", "ja", "th"}:
+            raise ValueError(
+                f"NLTK cannot segment language={self.language}: set language=en, or engine=jieba "
+                "for Chinese"
+            )
+        return self
 
 
 class StopWordsStep(Section):

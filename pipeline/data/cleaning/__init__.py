@@ -1,0 +1,1 @@
+"""Cleaning of texts: optional steps, in the order that the config gives."""

@@ -1,0 +1,221 @@
+"""Raw rows to canonical ones: our column names, label names, entities as spans, ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.config.data import DataConfig
+from pipeline.data.entities import ENTITIES_TYPE, Entity, read_entities
+from pipeline.data.labels import LabelMapper
+from pipeline.data.rules import RuleError
+from pipeline.data.sources.conll import TAGS, TOKENS
+from pipeline.data.sources.raw import RawRows, WantedColumns
+from pipeline.data.tags import entities_of_tags
+from pipeline.errors import ConfigError, DataError, Problem, did_you_mean
+
+OURS = ("text", "label", "entities", "tokens", "tags", "group", "id")
+NULL, EMPTY = "null", "empty"
+"""Why a row is left out: something is missing, or the text is only white space."""
+
+
+class RowMapper:
+    """Turns rows of one format into the canonical columns that a task reads.
+
+    Args:
+        config: The section `data`.
+        kind: The files' format; None for a hub dataset.
+        required: The task's `required_columns`.
+
+    Raises:
+        ConfigError: If `data.columns` maps a column that nobody knows.
+    """
+
+    def __init__(self, config: DataConfig, kind: str | None, required: Sequence[str]) -> None:
+        _check_mapping(config.columns, required)
+        columns = dict(config.columns)
+        if kind == "conll":
+            columns = {"tokens": TOKENS, "tags": TAGS, **columns}
+        elif kind == "span_json":
+            columns = {"entities": "label", **columns}
+        self._config = config
+        self._labels = LabelMapper(config.labels)
+        self._from_tokens = "tokens" in columns
+        self._from_tags = "tags" in columns and "entities" in required and self._from_tokens
+        self._others = [name for name in required if name not in {"text", "label", "entities"}]
+        ours = ["tokens" if self._from_tokens else "text"]
+        if "label" in required:
+            ours.append("label")
+        if "entities" in required:
+            ours.append("tags" if self._from_tags else "entities")
+        ours += self._others
+        if config.split.method == "group":
+            ours.append("group")
+        self._raw = {name: columns.get(name, name) for name in (*ours, "group", "id")}
+        self.wanted = WantedColumns(
+            {name: self._raw[name] for name in ours}, (self._raw["group"], self._raw["id"])
+        )
+        self._schema = _schema(required, self._others)
+        self.dropped: Counter[str] = Counter()
+        self.overlapping = 0
+        """Entities left out because they overlap a longer one."""
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """Label names by id, as far as the config says them."""
+        return self._labels.configured_names
+
+    def table(self, rows: RawRows, file: str) -> pa.Table:
+        """Maps a batch of rows; rows without text or label are left out and counted.
+
+        Raises:
+            DataError: If a value breaks a rule; the error names file and row.
+        """
+        made: list[dict[str, Any]] = []
+        for number in range(len(rows.numbers)):
+            raw = {
+                ours: rows.columns[name][number]
+                for ours, name in self._raw.items()
+                if name in rows.columns
+            }
+            line = rows.numbers[number]
+            try:
+                row = self._row(raw)
+            except RuleError as error:
+                shift = error.shift if rows.row_per_token else 0
+                raise error.located(file, line + shift) from error
+            reason = NULL if row is None else EMPTY if not row["text"].strip() else None
+            if reason is not None:
+                self.dropped[reason] += 1
+            elif row is not None:
+                own = raw.get("id")
+                made.append({**row, "id": f"{file}:{line}" if own is None else str(own)})
+        return self._as_table(made, file, rows)
+
+    def check_positive(self) -> None:
+        """Refuses data in which the positive class never occurred.
+
+        Raises:
+            DataError: With the key to correct.
+        """
+        positive = self._config.labels.positive
+        if positive is not None and not self._labels.saw_positive:
+            raise DataError(
+                f"no row has the label {positive!r}, which data.labels.positive names",
+                remedy="correct data.labels.positive or data.columns.label",
+            )
+
+    def _row(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+        row: dict[str, Any] = {name: raw[name] for name in self._others}
+        if "tokens" in raw:
+            if raw["tokens"] is None or (self._from_tags and raw["tags"] is None):
+                return None
+            row["text"], entities = self._from_columns(raw)
+            if self._from_tags:
+                row["entities"] = self._dicts(entities)
+        else:
+            if raw["text"] is None:
+                return None
+            row["text"] = _text(raw["text"])
+        if "label" in raw:
+            row["label"] = self._labels.name_of(raw["label"])
+        if "entities" in raw and raw["entities"] is not None:
+            entities, left_out = read_entities(raw["entities"], row["text"], self._config.format)
+            row["entities"] = self._dicts(entities)
+            self.overlapping += left_out
+        elif "entities" in raw:
+            return None
+        if raw.get("group") is not None:
+            row["group"] = str(raw["group"])
+        elif self._config.split.method == "group":
+            raise RuleError(
+                "the row has no group, but data.split.method=group needs one",
+                "give every row a group, or split otherwise",
+            )
+        missing = any(row[name] is None for name in ("label", *self._others) if name in row)
+        return None if missing else row
+
+    def _from_columns(self, raw: Mapping[str, Any]) -> tuple[str, list[Entity]]:
+        tokens = raw["tokens"]
+        if not isinstance(tokens, list):
+            raise RuleError(
+                f"tokens must be a list of strings, got {tokens!r}",
+                "map the right column in data.columns.tokens",
+            )
+        return entities_of_tags(
+            tokens,
+            raw["tags"] if self._from_tags else ["O"] * len(tokens),
+            scheme=self._config.format.tagging_scheme,
+            separator=self._config.format.token_separator,
+        )
+
+    def _dicts(self, entities: Sequence[Entity]) -> list[dict[str, Any]]:
+        return [
+            {**entity.as_dict(), "type": self._labels.entity_type(entity.type)}
+            for entity in entities
+        ]
+
+    def _as_table(self, made: list[dict[str, Any]], file: str, rows: RawRows) -> pa.Table:
+        columns = dict(self._schema)
+        if self._raw["group"] in rows.columns:
+            columns["group"] = pa.string()
+        try:
+            arrays = {
+                name: pa.array([row.get(name) for row in made], kind)
+                for name, kind in columns.items()
+            }
+        except UnicodeEncodeError as error:
+            raise DataError(
+                "a text holds half of a surrogate pair, which is no character: "
+                f"{error.object[max(0, error.start - 20) : error.start + 20]!r}",
+                file=file,
+                remedy="correct the text, or leave the row out",
+            ) from error
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(
+                f"the values of a column differ in type: {error}",
+                file=file,
+                row=rows.numbers[0],
+                remedy="write all values of a column as one type",
+            ) from error
+        table = pa.table(arrays)
+        for name in self._others:
+            if self._schema[name] is None and not pa.types.is_null(table[name].type):
+                self._schema[name] = table[name].type
+        return table
+
+
+def _schema(required: Sequence[str], others: Sequence[str]) -> dict[str, pa.DataType | None]:
+    """Types of the canonical columns; those of a task's own are known once values are seen."""
+    schema: dict[str, pa.DataType | None] = {"id": pa.string(), "text": pa.string()}
+    if "label" in required:
+        schema["label"] = pa.string()
+    if "entities" in required:
+        schema["entities"] = ENTITIES_TYPE
+    return schema | dict.fromkeys(others)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise RuleError(
+            f"the text must be a string, got {value!r}", "map the right column in data.columns.text"
+        )
+    return value
+
+
+def _check_mapping(columns: Mapping[str, str], required: Sequence[str]) -> None:
+    known = {*OURS, *required}
+    problems = [
+        Problem(
+            f"data.columns.{name}",
+            "the task reads no such column",
+            remedy=did_you_mean(name, known),
+        )
+        for name in columns
+        if name not in known
+    ]
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,174 @@
+"""Divides rows into train, validation and test; a pure function of rows, shares and seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.config.data import SplitConfig
+from pipeline.data.store import SPLITS
+from pipeline.errors import DataError
+
+Assignment = npt.NDArray[np.int8]
+"""For each row the number of its split in `SPLITS`."""
+IntArray = npt.NDArray[np.int64]
+
+TRAIN, VALIDATION, TEST = range(3)
+
+
+def assign(rows: pa.Table, config: SplitConfig, missing: Sequence[str]) -> Assignment:
+    """Decides which split each row belongs to.
+
+    Args:
+        rows: Canonical rows that no file gives a split for.
+        config: Method, shares and seed.
+        missing: Which of validation and test have to be made of these rows.
+
+    Returns:
+        `[rows]`; all rows that go nowhere else are of train.
+
+    Raises:
+        DataError: If the method needs a column that the rows lack.
+    """
+    shares = {
+        TEST: config.test if "test" in missing else 0.0,
+        VALIDATION: config.validation if "validation" in missing else 0.0,
+    }
+    if config.method == "hash":
+        return _by_hash(rows["text"], shares, config.seed)
+    generator = np.random.default_rng(config.seed)
+    if config.method == "group":
+        if "group" not in rows.column_names:
+            raise DataError(
+                "data.split.method=group needs the column `group`",
+                remedy="map it in data.columns.group, or split otherwise",
+            )
+        return _by_group(_codes(rows["group"]), shares, generator)
+    classes = np.zeros(rows.num_rows, np.int64) if config.method == "random" else _classes(rows)
+    return _by_class(classes, shares, generator)
+
+
+def check_not_empty(sizes: Mapping[str, int], dropped: Mapping[str, int]) -> None:
+    """Refuses splits without rows.
+
+    Args:
+        sizes: Rows of each split.
+        dropped: Rows left out before, by reason; the message names them.
+
+    Raises:
+        DataError: With the rows of each split and what to change.
+    """
+    empty = [name for name in SPLITS if not sizes.get(name)]
+    if not empty:
+        return
+    shown = ", ".join(f"{name} {sizes.get(name, 0)}" for name in SPLITS)
+    left_out = "".join(f"; left out as {why}: {count}" for why, count in dropped.items() if count)
+    raise DataError(
+        f"the split {' and '.join(empty)} has no rows ({shown}{left_out})",
+        remedy="add rows; "
+        + (
+            "lower data.split.validation and data.split.test"
+            if "train" in empty
+            else " and ".join(f"raise data.split.{name}" for name in empty)
+        )
+        + ", or give the split a file of its own in data.files",
+    )
+
+
+def _by_hash(texts: pa.ChunkedArray, shares: Mapping[int, float], seed: int) -> Assignment:
+    """Where a text's hash falls decides, so equal texts stay together and old rows in place."""
+    salt = seed.to_bytes(8, "little")
+    numbers = np.fromiter(
+        (
+            int.from_bytes(hashlib.blake2b(text, digest_size=8, salt=salt).digest(), "little")
+            for text in _encoded(texts)
+        ),
+        np.uint64,
+        len(texts),
+    )
+    place = numbers / 2.0**64
+    found = np.full(len(texts), TRAIN, np.int8)
+    found[place < shares[TEST] + shares[VALIDATION]] = VALIDATION
+    found[place < shares[TEST]] = TEST
+    return found
+
+
+def _encoded(texts: pa.ChunkedArray) -> Iterable[bytes]:
+    return (text.encode() for chunk in texts.chunks for text in chunk.to_pylist())
+
+
+def _by_class(
+    classes: IntArray, shares: Mapping[int, float], generator: np.random.Generator
+) -> Assignment:
+    """Each class gives its share; one row of each stays in train."""
+    found = np.full(len(classes), TRAIN, np.int8)
+    order = generator.permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    counts = np.bincount(classes)
+    taken = np.zeros_like(counts)
+    starts = np.cumsum(counts) - counts
+    for split, share in shares.items():
+        wanted = _allotted(counts, share, room=counts - taken - 1)
+        for start, count in zip(starts + taken, wanted, strict=True):
+            found[order[start : start + count]] = split
+        taken += wanted
+    return found
+
+
+def _allotted(counts: IntArray, share: float, room: IntArray) -> IntArray:
+    """Whole rows of each class that come nearest to a share of all, by largest remainder."""
+    exact = (counts * share).astype(np.float64)
+    whole: IntArray = np.minimum(np.floor(exact).astype(np.int64), np.maximum(room, 0))
+    lacking = round(float(exact.sum())) - int(whole.sum())
+    remainders = np.where(room > whole, exact - whole, -1.0)
+    for number in np.argsort(-remainders, kind="stable")[: max(lacking, 0)]:
+        whole[number] += remainders[number] > 0
+    return whole
+
+
+def _by_group(
+    groups: IntArray, shares: Mapping[int, float], generator: np.random.Generator
+) -> Assignment:
+    """Groups in random order fill the splits; one that would overfill a split goes on to train."""
+    sizes = np.bincount(groups)
+    split_of = np.full(len(sizes), TRAIN, np.int8)
+    lacking = {split: share * len(groups) for split, share in shares.items()}
+    for group in generator.permutation(len(sizes)):
+        for split, rows in lacking.items():
+            if rows >= sizes[group] / 2:
+                split_of[group] = split
+                lacking[split] -= sizes[group]
+                break
+    return split_of[groups]
+
+
+def _classes(rows: pa.Table) -> IntArray:
+    """What rows are stratified by: the label, or the rarest type among a row's entities."""
+    if "label" in rows.column_names:
+        return _codes(rows["label"])
+    if "entities" not in rows.column_names:
+        return np.zeros(rows.num_rows, np.int64)
+    types = _codes(pc.struct_field(pc.list_flatten(rows["entities"]), "type"))
+    frequencies = np.bincount(types, minlength=1)
+    by_rarity = np.argsort(np.argsort(-frequencies, kind="stable"), kind="stable")
+    lengths = pc.list_value_length(rows["entities"]).to_numpy()
+    classes = np.zeros(rows.num_rows, np.int64)
+    np.maximum.at(classes, np.repeat(np.arange(len(lengths)), lengths), by_rarity[types] + 1)
+    return classes
+
+
+def _codes(values: pa.ChunkedArray) -> IntArray:
+    """A number for each value, in the order of the sorted values."""
+    coded = pc.dictionary_encode(values).combine_chunks()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.chunk(0) if coded.num_chunks else pa.array([]).dictionary_encode()
+    order = np.argsort(np.array(coded.dictionary.to_pylist(), object), kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    codes: IntArray = rank[coded.indices.to_numpy(zero_copy_only=False)].astype(np.int64)
+    return codes
