@@ -43,6 +43,9 @@ class FormatConfig(Section):
     """Of entities that overlap, the longest is kept and the report counts the others; or error."""
     tagging_scheme: Literal["BIO", "BIOES", "BMES"] = "BIO"
     """Tags of column files (conll)."""
+    broken_tags: Literal["error", "mend"] = "error"
+    """Tags that continue no entity begin one, and one that is not ended ends where the next begins
+    (mend; the report counts such rows); or error."""
     token_separator: str = " "  # noqa: S105
     """What joins tokens of column files into a text; empty for Chinese characters."""
 

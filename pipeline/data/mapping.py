@@ -62,6 +62,16 @@ class RowMapper:
         self.dropped: Counter[str] = Counter()
         self.overlapping = 0
         """Entities left out because they overlap a longer one."""
+        self.mended = 0
+        """Rows whose tags were mended."""
+
+    def report(self) -> list[dict[str, Any]]:
+        """What mapping changed, as the quality report shows it."""
+        changes = [
+            {"step": "overlapping entities", "entities_removed": self.overlapping},
+            {"step": "broken tags", "rows_mended": self.mended},
+        ]
+        return [change for change in changes if all(change.values())]
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -145,12 +155,16 @@ class RowMapper:
                 f"tokens must be a list of strings, got {tokens!r}",
                 "map the right column in data.columns.tokens",
             )
-        return entities_of_tags(
+        options = self._config.format
+        text, entities, mended = entities_of_tags(
             tokens,
             raw["tags"] if self._from_tags else ["O"] * len(tokens),
-            scheme=self._config.format.tagging_scheme,
-            separator=self._config.format.token_separator,
+            scheme=options.tagging_scheme,
+            separator=options.token_separator,
+            mend=options.broken_tags == "mend",
         )
+        self.mended += mended
+        return text, entities
 
     def _dicts(self, entities: Sequence[Entity]) -> list[dict[str, Any]]:
         return [

@@ -79,14 +79,11 @@ def clean_splits(
     missing = [name for name in SPLITS if name not in staged and name != "train"]
     tables = {**divide(base, assign(base, config.split, missing), scratch), **staged}
     check_not_empty({name: table.num_rows for name, table in tables.items()}, mapper.dropped)
-    counted = cleaning.report()
-    if mapper.overlapping:
-        counted.insert(0, {"step": "overlapping entities", "entities_removed": mapper.overlapping})
     return CleanSplits(
         tables={name: tables[name] for name in SPLITS},
         label_names=mapper.label_names,
         dropped=dict(mapper.dropped),
-        cleaning=counted,
+        cleaning=[*mapper.report(), *cleaning.report()],
         sources={source.name: source.version for source in sources},
     )
 

@@ -15,8 +15,13 @@ BEGINNING, CONTINUING, ENDING = "BS", "IME", "ESO"
 
 
 def entities_of_tags(
-    tokens: Sequence[Any], tags: Sequence[Any], *, scheme: str, separator: str
-) -> tuple[str, list[Entity]]:
+    tokens: Sequence[Any],
+    tags: Sequence[Any],
+    *,
+    scheme: str,
+    separator: str,
+    mend: bool = False,
+) -> tuple[str, list[Entity], bool]:
     """Joins tokens to a text and reads the entities off their tags.
 
     Args:
@@ -24,9 +29,11 @@ def entities_of_tags(
         tags: One for each token: `O`, or a prefix of the scheme, `-` and the entity's type.
         scheme: BIO, BIOES or BMES.
         separator: What joins tokens.
+        mend: Let a tag that continues nothing begin an entity, and one that is not ended end where
+            the next begins, instead of an error.
 
     Returns:
-        The text and its entities in order, offsets in characters.
+        The text, its entities in order with offsets in characters, and whether tags were mended.
 
     Raises:
         RuleError: If lengths differ, a tag does not belong to the scheme, or an entity is continued
@@ -36,9 +43,12 @@ def entities_of_tags(
         raise RuleError(
             f"{len(tokens)} tokens have {len(tags)} tags", "give each token exactly one tag"
         )
+    parts, problem = _ordered(tags, scheme)
+    if problem is not None and not mend:
+        raise problem
     entities: list[Entity] = []
     place = 0
-    for token, (prefix, kind) in zip(tokens, _checked(tags, scheme), strict=True):
+    for token, (prefix, kind) in zip(tokens, parts, strict=True):
         if not isinstance(token, str):
             raise RuleError(f"a token must be a string, got {token!r}", "correct the row")
         end = place + len(token)
@@ -47,40 +57,35 @@ def entities_of_tags(
         elif prefix in CONTINUING:
             entities[-1] = Entity(entities[-1].start, end, kind)
         place = end + len(separator)
-    return separator.join(tokens), entities
+    return separator.join(tokens), entities, problem is not None
 
 
-def _checked(tags: Sequence[Any], scheme: str) -> list[tuple[str, str]]:
-    """Prefix and type of each tag, in an order that the scheme allows."""
+def _ordered(tags: Sequence[Any], scheme: str) -> tuple[list[tuple[str, str]], RuleError | None]:
+    """Prefix and type of each tag, with every entity begun, and the first break of the order."""
     parts = [_parts(tag, scheme, tags, number) for number, tag in enumerate(tags)]
-    marks_ends = scheme != "BIO"
+    problem: RuleError | None = None
     unfinished: str | None = None
     for number, (prefix, kind) in enumerate(parts):
-        tag, before = tags[number], tags[number - 1]
-        if prefix in CONTINUING and unfinished != kind:
-            place = f"follows {before!r}" if number else "stands first"
-            raise _broken(
-                f"the tag {tag!r} {place}, but an entity must begin with B-{kind}",
-                scheme,
-                tags,
-                number,
+        continues = prefix in CONTINUING and unfinished == kind
+        if not continues and unfinished is not None and scheme != "BIO":
+            message = (
+                f"the tag {tags[number]!r} follows {tags[number - 1]!r}, but an entity must end "
+                f"with E-{unfinished}"
             )
-        if marks_ends and unfinished is not None and prefix not in CONTINUING:
-            raise _broken(
-                f"the tag {tag!r} follows {before!r}, but an entity must end with E-{unfinished}",
-                scheme,
-                tags,
-                number,
-            )
+            problem = problem or _broken(message, scheme, tags, number)
+        elif not continues and prefix in CONTINUING:
+            place = f"follows {tags[number - 1]!r}" if number else "stands first"
+            message = f"the tag {tags[number]!r} {place}, but an entity must begin with B-{kind}"
+            problem = problem or _broken(message, scheme, tags, number)
+        if prefix in CONTINUING and not continues:
+            parts[number] = ("B", kind)
         unfinished = None if prefix in ENDING else kind
-    if marks_ends and unfinished is not None:
-        raise _broken(
-            f"the text ends with the tag {tags[-1]!r}, but an entity must end with E-{unfinished}",
-            scheme,
-            tags,
-            len(tags) - 1,
+    if unfinished is not None and scheme != "BIO":
+        message = (
+            f"the text ends with the tag {tags[-1]!r}, but an entity must end with E-{unfinished}"
         )
-    return parts
+        problem = problem or _broken(message, scheme, tags, len(tags) - 1)
+    return parts, problem
 
 
 def _parts(tag: Any, scheme: str, tags: Sequence[Any], number: int) -> tuple[str, str]:
@@ -106,7 +111,11 @@ def _broken(message: str, scheme: str, tags: Sequence[Any], number: int) -> Rule
         for name, letters in LETTERS.items()
         if name != scheme and prefixes <= set(letters) and not prefixes <= set("BI")
     ]
-    remedy = f"correct the tag; allowed are O and {', '.join(p + '-…' for p in LETTERS[scheme])}"
+    allowed = ", ".join(f"{letter}-…" for letter in LETTERS[scheme])
+    remedy = (
+        f"correct the tag (allowed are O, {allowed}), or set data.format.broken_tags=mend if an "
+        "entity that is not begun or not ended may be taken as it stands"
+    )
     if fitting:
         remedy = f"set data.format.tagging_scheme={fitting[0]}, or correct the tag"
     elif scheme != "BIO" and prefixes <= set("BI"):

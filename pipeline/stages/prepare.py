@@ -123,6 +123,7 @@ def _prepare(
             config=config.data.quality,
             dropped=splits.dropped,
             cleaning=splits.cleaning,
+            trained_tokenizer=config.model.tokenizer.kind != "pretrained",
         )
         bar.update(checking, total=1, completed=1)
     write_info(directory, info)

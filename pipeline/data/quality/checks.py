@@ -125,8 +125,8 @@ def leakage(
         config.leakage_share,
         message=f"{count_of(leaked_rows, 'row')} of validation and test with a text of an earlier "
         "split" + (f"; the most in {worst}: {show(value, 'share')} of its rows." if value else "."),
-        advice="Add the step `deduplicate` to data.cleaning (it looks across files), or split by "
-        "group or hash (data.split.method): metrics over leaked rows measure memory.",
+        advice="Add the steps `whitespace` and `deduplicate` (ignore_case=true) to data.cleaning; "
+        "they look across files: metrics over leaked rows measure memory.",
         by_split=by_split,
         examples=examples[:NUM_EXAMPLES],
     )

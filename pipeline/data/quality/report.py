@@ -65,6 +65,7 @@ def assess(
     config: QualityConfig,
     dropped: Mapping[str, int],
     cleaning: Sequence[Mapping[str, Any]] = (),
+    trained_tokenizer: bool = False,
 ) -> QualityReport:
     """Checks encoded splits.
 
@@ -79,6 +80,7 @@ def assess(
         dropped: Rows left out before, by reason: `null` (no text or no label), `empty` (text of
             only white space), and others.
         cleaning: What each cleaning step did.
+        trained_tokenizer: Whether the tokenizer's vocabulary was made from the train split.
     """
     bin_width = histogram_bin_width(splits.values())
     statistics = {
@@ -98,7 +100,7 @@ def assess(
         *near_duplicates(splits, keys, config),
         checks.leakage(splits, keys, config),
         token_checks.truncated(statistics, max_length, config),
-        token_checks.unknown_tokens(statistics, tokenizer, config),
+        token_checks.unknown_tokens(statistics, tokenizer, config, trained=trained_tokenizer),
         token_checks.tokens_per_character(statistics, tokenizer),
         token_checks.misaligned_entities(splits, config),
     ]

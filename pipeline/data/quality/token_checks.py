@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.config.data import QualityConfig
+from pipeline.config.data import QualityConfig, Threshold
 from pipeline.data.quality.checks import NUM_EXAMPLES
 from pipeline.data.quality.finding import Finding, count_of, finding, show
 from pipeline.data.quality.scripts import guess_language
@@ -41,9 +41,21 @@ def truncated(
 
 
 def unknown_tokens(
-    statistics: Mapping[str, SplitStatistics], tokenizer: str, config: QualityConfig
+    statistics: Mapping[str, SplitStatistics],
+    tokenizer: str,
+    config: QualityConfig,
+    *,
+    trained: bool,
 ) -> Finding:
-    """Tokens outside the vocabulary: a tokenizer of another language reads noise."""
+    """Tokens outside the vocabulary: a tokenizer of another language reads noise.
+
+    Args:
+        statistics: Numbers of each split.
+        tokenizer: Which tokenizer encoded the text, in words.
+        config: Thresholds.
+        trained: Whether its vocabulary was made from the train split. It then fits the language,
+            and what it does not know are rare words, so it is a warning at most.
+    """
     by_split = {
         name: numbers.unknown_tokens / numbers.tokens if numbers.tokens else 0.0
         for name, numbers in statistics.items()
@@ -54,7 +66,14 @@ def unknown_tokens(
     language = guess_language(scripts)
     message = f"The tokenizer of {tokenizer} does not know {show(share, 'share')} of the tokens."
     advice = "Look at texts with rare characters (data.cleaning has the step `unicode`)."
-    if share > 0.1 and language is not None:
+    threshold = config.unknown_token_share
+    if trained:
+        threshold = Threshold(warn=threshold.warn)
+        advice = (
+            "The vocabulary was made from the train split and leaves rare words out: raise "
+            "model.tokenizer.vocab_size, or choose model.tokenizer.kind=wordpiece."
+        )
+    elif share > 0.1 and language is not None:
         script, part = next(iter(scripts.items()))
         message = (
             f"THE TOKENIZER DOES NOT FIT THE TEXT: that of {tokenizer} does not know "
@@ -63,7 +82,11 @@ def unknown_tokens(
         )
         advice = (
             f"Choose a checkpoint whose vocabulary covers {language}"
-            + (" (for Chinese: model=bert_base_chinese or model=ernie)" if script == "Han" else "")
+            + (
+                " (for Chinese: model=bert_base_chinese or model=ernie_zh)"
+                if script == "Han"
+                else ""
+            )
             + ", or train a tokenizer with the model from scratch: a model learns little from "
             "tokens that it cannot tell apart."
         )
@@ -71,7 +94,7 @@ def unknown_tokens(
         "unknown_token_share",
         "Unknown tokens",
         share,
-        config.unknown_token_share,
+        threshold,
         message=message,
         advice=advice,
         by_split=by_split,

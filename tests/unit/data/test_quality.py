@@ -203,6 +203,14 @@ def test_an_english_tokenizer_on_chinese_text_is_called_out_loudly() -> None:
     assert "bert_base_chinese" in found.advice
 
 
+def test_a_vocabulary_of_ones_own_that_leaves_rare_words_out_is_a_warning() -> None:
+    rows = table(["股市 上涨", "北京"], ["a", "b"], num_unknown=pa.array([2, 0], pa.int32()))
+    found = of(report({"train": rows}, trained_tokenizer=True), "unknown_token_share")
+    assert found.value == pytest.approx(2 / 3)
+    assert found.severity == "warning"
+    assert "vocab_size" in found.advice
+
+
 def test_a_byte_level_tokenizer_on_a_foreign_script_is_a_warning() -> None:
     rows = table(["股市上涨", "北京"], ["a", "b"], num_tokens=pa.array([12, 8], pa.int32()))
     found = of(report({"train": rows}), "tokens_per_character")
