@@ -47,7 +47,7 @@ def fit_tfidf(train: pa.Table, label_names: Sequence[str]) -> Baseline:
     """Logistic regression on TF-IDF features.
 
     Features are words and pairs of words; where the text is written without spaces, runs of one to
-    three characters.
+    three characters. Rare labels weigh more, so that all weigh the same in total.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -59,7 +59,7 @@ def fit_tfidf(train: pa.Table, label_names: Sequence[str]) -> Baseline:
         else {"token_pattern": r"(?u)\b\w+\b", "ngram_range": (1, 2)}
     )
     vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=_MAX_FEATURES, **features)
-    classifier = LogisticRegression(C=10.0, max_iter=1_000)
+    classifier = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1_000)
     classifier.fit(vectorizer.fit_transform(texts), _label_ids(train, label_names))
 
     def predict(rows: pa.Table) -> pa.Table:
@@ -82,11 +82,12 @@ def fit_lexicon(train: pa.Table, label_names: Sequence[str]) -> Baseline:  # noq
 
 
 def class_predictions(scores: FloatArray, label_names: Sequence[str]) -> pa.Table:
-    """The table `prediction`, `score`, `scores` for probabilities `[rows, labels]`."""
+    """What a classification task's `decode` gives, for probabilities `[rows, labels]`."""
     best = scores.argmax(axis=1)
     return pa.table(
         {
-            "prediction": pa.array([label_names[label] for label in best], pa.string()),
+            "prediction": pa.array(label_names, pa.string()).take(pa.array(best)),
+            "label_id": pa.array(best, pa.int64()),
             "score": pa.array(scores[np.arange(len(scores)), best], pa.float64()),
             "scores": pa.array(list(scores), pa.list_(pa.float64())),
         }

@@ -13,8 +13,8 @@ _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI")
 class Lexicon:
     """Finds known entity strings in text, the longest first, from left to right.
 
-    A string has the type that it had most often (of equals, the alphabetically first), and its score
-    is how often it had that type among all its occurrences as an entity. In scripts that separate
+    A string has the type that it had most often; of equals, the alphabetically first. Its score is
+    how often it had that type among all its occurrences as an entity. In scripts that separate
     words, a string is found at word boundaries only.
 
     Args:
