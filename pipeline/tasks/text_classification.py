@@ -122,13 +122,14 @@ class TextClassification:
         """A sequence-classification model with one output for each label, or one for sigmoid."""
         if self._options.objective == "sigmoid":
             negative, positive = label_names
-            return source.load_model(
+            model = source.load_model(
                 "sequence_classification",
                 id2label={0: positive},
                 label2id={positive: 0},
                 problem_type="multi_label_classification",
-                negative_label=negative,
             )
+            model.config.negative_label = negative
+            return model
         return source.load_model(
             "sequence_classification",
             id2label=dict(enumerate(label_names)),

@@ -1,0 +1,354 @@
+"""What every task has to keep: subclass `TaskContract`, give rows and a hand-computed value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from pipeline.errors import UserError
+from pipeline.export.graph import export_onnx
+from pipeline.export.runtime import OnnxModel
+from pipeline.models.pretrained import load_pretrained
+from pipeline.models.saving import load_saved_model, save_model
+from pipeline.models.tokenizer import load_tokenizer
+from pipeline.tasks.base import IGNORE_INDEX, Batch, FloatArray, Head, Task
+from pipeline.tasks.registry import load_task
+from tests.checkpoints import MakeCheckpoint
+
+torch.set_num_threads(1)
+
+MAX_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class HandComputed:
+    """Predictions whose metrics were worked out by hand.
+
+    Attributes:
+        predictions: As `decode` returns them.
+        rows: Rows with references.
+        label_names: Names by label id.
+        expected: Some of the metrics.
+    """
+
+    predictions: pa.Table
+    rows: pa.Table
+    label_names: tuple[str, ...]
+    expected: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A task with encoded rows and a tiny random model in evaluation mode."""
+
+    task: Task
+    tokenizer: Any
+    label_names: tuple[str, ...]
+    rows: pa.Table
+    model: Any
+
+    def collate(self, rows: pa.Table, multiple: int = 1) -> Batch:
+        return self.task.collate(
+            rows, pad_token_id=self.tokenizer.pad_token_id, pad_to_multiple_of=multiple
+        )
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        inputs = self.task.export_spec(self.model).inputs
+        result: torch.Tensor = self.model(**{name: batch[name] for name in inputs}).logits
+        return result
+
+    @torch.no_grad()
+    def predict(self, rows: pa.Table, multiple: int = 1) -> pa.Table:
+        return self.decode(self.logits(self.collate(rows, multiple)).numpy(), rows)
+
+    def decode(self, logits: Any, rows: pa.Table) -> pa.Table:
+        return self.task.decode(np.asarray(logits, np.float64), rows, self.label_names)
+
+    def metrics(self, predictions: pa.Table, rows: pa.Table, weights: Any = None) -> Any:
+        return self.task.metrics(predictions, rows, self.label_names, weights)
+
+
+class Source:
+    """Makes models of a directory, as `pipeline.models.checkpoint.Checkpoint` does."""
+
+    def __init__(self, directory: Path, pad_token_id: int) -> None:
+        self._directory = directory
+        self._pad_token_id = pad_token_id
+
+    def load_model(self, head: Head, **config: Any) -> Any:
+        return load_pretrained(
+            self._directory, head, dropout=0.0, pad_token_id=self._pad_token_id, config=config
+        )
+
+
+class TaskContract(ABC):
+    """The tests; a subclass whose name starts with `Test` runs them for its task."""
+
+    kind: ClassVar[str]
+    """As `task.kind` in the config."""
+    options: ClassVar[dict[str, Any]] = {}
+    """As `task.options` in the config."""
+
+    @abstractmethod
+    def rows(self) -> pa.Table:
+        """Four labelled rows of different lengths, of words in `BERT_VOCABULARY`.
+
+        At most 30 bytes each, which are as many tokens of the tiny GPT-2.
+        """
+
+    @abstractmethod
+    def hand_computed(self) -> HandComputed:
+        """An example whose metrics are plain to see."""
+
+    @pytest.fixture
+    def task(self) -> Task:
+        return load_task(self.kind, self.options)
+
+    @pytest.fixture(params=["bert", "gpt2"])
+    def subject(
+        self, task: Task, make_checkpoint: MakeCheckpoint, request: pytest.FixtureRequest
+    ) -> Subject:
+        directory = make_checkpoint(request.param, initializer_range=0.2)
+        tokenizer = load_tokenizer(directory)
+        rows = self.rows()
+        names = task.label_names(rows, None)
+        encoded = task.encode(rows, tokenizer, names, max_length=MAX_LENGTH)
+        for name in encoded.column_names:
+            rows = rows.append_column(name, encoded[name])
+        torch.manual_seed(0)
+        model = task.build_model(Source(directory, tokenizer.pad_token_id), names)
+        task.fit_loss(rows, names)
+        return Subject(task, tokenizer, names, rows, model)
+
+    def test_metric_names_are_distinct_and_the_primary_one_is_among_them(self, task: Task) -> None:
+        names = [spec.name for spec in task.metric_specs]
+        assert len(set(names)) == len(names)
+        assert task.primary_metric in task.metric_specs
+
+    def test_a_missing_column_raises_with_a_remedy_that_names_it(self, task: Task) -> None:
+        for name in task.required_columns:
+            rows = self.rows().drop_columns([name])
+            with pytest.raises(UserError) as caught:
+                task.label_names(rows, None)
+            assert repr(name) in caught.value.message
+            assert f"data.columns.{name}" in str(caught.value.remedy)
+
+    def test_encoding_is_deterministic_and_respects_max_length(self, subject: Subject) -> None:
+        for max_length in (4, 6, MAX_LENGTH):
+            first, second = (
+                subject.task.encode(
+                    self.rows(), subject.tokenizer, subject.label_names, max_length=max_length
+                )
+                for _ in range(2)
+            )
+            assert first.equals(second)
+            lengths = [len(ids) for ids in first["input_ids"].to_pylist()]
+            assert max(lengths) <= max_length
+            cut = np.minimum(first["num_tokens"].to_numpy(), max_length)
+            assert lengths == cut.tolist()
+
+    def test_rows_encode_alike_alone_and_together(self, subject: Subject) -> None:
+        rows = self.rows()
+        parts = [
+            subject.task.encode(
+                rows.slice(i, 1), subject.tokenizer, subject.label_names, max_length=6
+            )
+            for i in range(rows.num_rows)
+        ]
+        whole = subject.task.encode(rows, subject.tokenizer, subject.label_names, max_length=6)
+        assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
+
+    def test_text_alone_is_enough_to_predict(self, subject: Subject) -> None:
+        rows = self.rows().select(["text"])
+        encoded = subject.task.encode(
+            rows, subject.tokenizer, subject.label_names, max_length=MAX_LENGTH
+        )
+        assert "labels" not in encoded.column_names
+        for name in encoded.column_names:
+            rows = rows.append_column(name, encoded[name])
+        batch = subject.collate(rows)
+        assert "labels" not in batch
+        assert subject.predict(rows).equals(subject.predict(subject.rows))
+
+    def test_no_rows_give_no_predictions(self, subject: Subject) -> None:
+        nothing = subject.rows.slice(0, 0)
+        some = subject.predict(subject.rows)
+        batch = subject.collate(subject.rows)
+        empty = subject.decode(subject.logits(batch).detach().numpy()[:0], nothing)
+        assert empty.schema == some.schema
+        assert empty.num_rows == 0
+        for values in subject.metrics(empty, nothing).values():
+            assert np.isnan(values).all()
+
+    def test_ignored_labels_cost_nothing(self, subject: Subject) -> None:
+        batch = subject.collate(subject.rows)
+        logits = subject.logits(batch)
+        batch["labels"][0] = IGNORE_INDEX
+        rest: Batch = {name: tensor[1:] for name, tensor in batch.items()}
+
+        loss = subject.task.loss(logits, batch)
+        torch.testing.assert_close(loss, subject.task.loss(logits[1:], rest))
+        assert subject.task.example_losses(logits, batch)[0] == 0
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert not gradient[0].any()
+        assert gradient[1:].any()
+
+    def test_a_batch_of_ignored_labels_has_loss_and_gradient_zero(self, subject: Subject) -> None:
+        batch = subject.collate(subject.rows)
+        batch["labels"][:] = IGNORE_INDEX
+        logits = subject.logits(batch)
+        loss = subject.task.loss(logits, batch)
+        assert loss.item() == 0
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert not gradient.any()
+
+    def test_the_loss_is_a_mean_over_labels(self, subject: Subject) -> None:
+        batch = subject.collate(subject.rows)
+        logits = subject.logits(batch)
+        parts = [
+            {name: tensor[part] for name, tensor in batch.items()}
+            for part in (slice(0, 1), slice(1, None))
+        ]
+        counts = [int((part["labels"] != IGNORE_INDEX).sum()) for part in parts]
+        losses = [
+            subject.task.loss(logits[:1], parts[0]),
+            subject.task.loss(logits[1:], parts[1]),
+        ]
+        mean = (losses[0] * counts[0] + losses[1] * counts[1]) / sum(counts)
+        torch.testing.assert_close(subject.task.loss(logits, batch), mean)
+
+    def test_losses_are_float32_whatever_the_logits_are(self, subject: Subject) -> None:
+        batch = subject.collate(subject.rows)
+        logits = subject.logits(batch).bfloat16()
+        examples = subject.task.example_losses(logits, batch)
+        assert subject.task.loss(logits, batch).dtype == torch.float32
+        assert examples.dtype == torch.float32
+        assert examples.shape == (subject.rows.num_rows,)
+        assert not examples.requires_grad
+        assert (examples > 0).all()
+
+    def test_padding_changes_neither_losses_nor_predictions_nor_metrics(
+        self, subject: Subject
+    ) -> None:
+        tight, wide = (subject.collate(subject.rows, multiple) for multiple in (1, MAX_LENGTH))
+        assert wide["input_ids"].shape[1] == MAX_LENGTH > tight["input_ids"].shape[1]
+        losses = [
+            subject.task.example_losses(subject.logits(batch), batch) for batch in (tight, wide)
+        ]
+        torch.testing.assert_close(*losses)
+
+        alone = pa.concat_tables(
+            [subject.predict(subject.rows.slice(i, 1)) for i in range(subject.rows.num_rows)]
+        )
+        predictions = [alone, subject.predict(subject.rows), subject.predict(subject.rows, 32)]
+        for found in predictions[1:]:
+            _assert_alike(found.to_pylist(), alone.to_pylist())
+        first, *others = (subject.metrics(found, subject.rows) for found in predictions)
+        for other in others:
+            for name, values in first.items():
+                np.testing.assert_allclose(other[name], values, atol=1e-5, err_msg=name)
+
+    def test_metrics_over_a_batch_equal_metrics_over_its_parts(self, subject: Subject) -> None:
+        predictions = subject.predict(subject.rows)
+        weights = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1], [2, 0, 1, 0]])
+        together = subject.metrics(predictions, subject.rows, weights)
+        for sample, row in enumerate(weights):
+            counted = pa.array(np.repeat(np.arange(4), row))
+            alone = subject.metrics(predictions.take(counted), subject.rows.take(counted))
+            assert alone.keys() == together.keys()
+            for name, values in alone.items():
+                np.testing.assert_allclose(
+                    together[name][sample], values[0], atol=1e-12, err_msg=name
+                )
+
+    def test_every_metric_declared_is_measured(self, subject: Subject) -> None:
+        found = subject.metrics(subject.predict(subject.rows), subject.rows)
+        assert {spec.name for spec in subject.task.metric_specs} <= found.keys()
+        extra = found.keys() - {spec.name for spec in subject.task.metric_specs}
+        assert all("/" in name for name in extra)
+        assert all(values.shape == (1,) for values in found.values())
+
+    def test_a_hand_computed_value(self, task: Task) -> None:
+        example = self.hand_computed()
+        found = task.metrics(example.predictions, example.rows, example.label_names)
+        for name, value in example.expected.items():
+            assert found[name][0] == pytest.approx(value, nan_ok=True), name
+
+    def test_classification_scores_are_there_where_promised(self, subject: Subject) -> None:
+        predictions = subject.predict(subject.rows)
+        assert ("scores" in predictions.column_names) == subject.task.classification_scores
+        if not subject.task.classification_scores:
+            return
+        scores = np.array(predictions["scores"].to_pylist())
+        assert scores.shape == (subject.rows.num_rows, len(subject.label_names))
+        np.testing.assert_allclose(scores.sum(axis=1), 1.0)
+        best = [subject.label_names[i] for i in scores.argmax(axis=1)]
+        assert predictions["prediction"].to_pylist() == best
+        assert predictions["score"].to_pylist() == scores.max(axis=1).tolist()
+
+    def test_it_overfits_four_examples(self, subject: Subject) -> None:
+        batch = subject.collate(subject.rows, 8)
+        optimizer = torch.optim.AdamW(subject.model.parameters(), lr=1e-2)
+        subject.model.train()
+        for _ in range(60):
+            optimizer.zero_grad()
+            subject.task.loss(subject.logits(batch), batch).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        subject.model.eval()
+        found = subject.metrics(subject.predict(subject.rows), subject.rows)
+        assert found[subject.task.primary_metric.name][0] == 1.0
+
+    def test_transformers_alone_loads_the_saved_model(
+        self, subject: Subject, tmp_path: Path
+    ) -> None:
+        import transformers
+
+        save_model(subject.model, subject.tokenizer, tmp_path / "model")
+        name = type(subject.model).__name__
+        loaded = getattr(transformers, name).from_pretrained(tmp_path / "model")
+        assert loaded.config.id2label == subject.model.config.id2label
+        assert set(loaded.config.id2label.values()) <= set(subject.label_names)
+        for model in (loaded, load_saved_model(tmp_path / "model")):
+            other = Subject(
+                subject.task, subject.tokenizer, subject.label_names, subject.rows, model.eval()
+            )
+            assert other.predict(subject.rows).equals(subject.predict(subject.rows))
+
+    @torch.no_grad()
+    def test_exported_and_eager_outputs_agree(self, subject: Subject, tmp_path: Path) -> None:
+        path = tmp_path / "model.onnx"
+        export_onnx(subject.model, subject.task.export_spec(subject.model), path, opset=18)
+        exported = OnnxModel(path, num_threads=1)
+        for rows, multiple in ((subject.rows, 1), (subject.rows.slice(1, 1), 16)):
+            batch = subject.collate(rows, multiple)
+            found: FloatArray = exported.forward(
+                {name: tensor.numpy() for name, tensor in batch.items()}
+            )
+            np.testing.assert_allclose(found, subject.logits(batch).numpy(), atol=1e-4)
+            _assert_alike(
+                subject.decode(found, rows).to_pylist(), subject.predict(rows).to_pylist()
+            )
+
+
+def _assert_alike(found: Any, expected: Any) -> None:
+    """Compares decoded predictions: numbers to five digits, all else exactly."""
+    if isinstance(expected, float):
+        assert found == pytest.approx(expected, abs=1e-5)
+    elif isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            _assert_alike(found[key], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            _assert_alike(one, other)
+    else:
+        assert found == expected
