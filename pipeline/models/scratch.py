@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from pipeline.tasks.base import Head
 
+_POSITIONS_MULTIPLE = 64
+
 
 def build_model(
     architecture: ArchitectureConfig,
@@ -31,7 +33,8 @@ def build_model(
         architecture: Kind and sizes.
         tokenizer: Gives the size of the vocabulary and the special ids.
         head: Which of transformers' Auto classes.
-        max_length: Positions of a transformer, in tokens.
+        max_length: Longest input in tokens. A transformer has positions for a little more, so that
+            batches may be padded to a multiple.
         attention: Attention implementation of a transformer.
         dropout: Probability in place of the architecture's own (0.1, and 0 for lstm).
         config: Entries of the model's config, for example `num_labels`, `id2label`.
@@ -72,6 +75,7 @@ def _settings(
 
     from pipeline.models.lstm import LstmConfig
 
+    positions = -(-max_length // _POSITIONS_MULTIPLE) * _POSITIONS_MULTIPLE
     inner = architecture.intermediate_size or 4 * architecture.hidden_size
     common: dict[str, Any] = {
         **config,
@@ -84,7 +88,7 @@ def _settings(
             num_hidden_layers=architecture.num_layers,
             num_attention_heads=architecture.num_attention_heads,
             intermediate_size=inner,
-            max_position_embeddings=max_length,
+            max_position_embeddings=positions,
             **common,
         )
     if architecture.kind == "gpt2":
@@ -93,7 +97,7 @@ def _settings(
             n_layer=architecture.num_layers,
             n_head=architecture.num_attention_heads,
             n_inner=inner,
-            n_positions=max_length,
+            n_positions=positions,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             **common,

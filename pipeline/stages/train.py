@@ -131,6 +131,7 @@ class _Training:
         self._task = task
         self._checkpoint = checkpoint
         self._on_validation = on_validation
+        task.fit_loss(dataset.split("train").table, dataset.info.label_names)
         seed_initialisation(config.seed)
         self._model: PreTrainedModel = task.build_model(checkpoint, dataset.info.label_names)
         self._report: MethodReport = apply_method(self._model, config.method)

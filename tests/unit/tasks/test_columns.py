@@ -34,7 +34,7 @@ def test_list_values_of_no_chunks_are_empty() -> None:
 
 def test_a_missing_column_names_those_there_are_and_the_key_to_map_it() -> None:
     rows = pa.table({"id": ["a"], "text": ["b"]})
-    with pytest.raises(DataError, match="needs the column 'label'.*id, text") as caught:
+    with pytest.raises(DataError, match=r"needs the column 'label'.*id, text") as caught:
         require_columns(rows, ("text", "label"), needed_by="text_classification")
     assert "data.columns.label" in str(caught.value.remedy)
 
