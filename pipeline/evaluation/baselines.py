@@ -12,7 +12,7 @@ from pipeline.evaluation.lexicon import Lexicon
 from pipeline.tasks.base import FloatArray
 
 Baseline = Callable[[pa.Table], pa.Table]
-"""Predicts rows: a table as `Task.decode` gives it."""
+"""Predicts rows from their column `text`: a table as `Task.decode` gives it."""
 
 UNSPACED_SCRIPTS = ("Han", "Kana", "Thai")
 _SAMPLE_ROWS = 1_000

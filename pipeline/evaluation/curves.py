@@ -62,5 +62,24 @@ def reliability(found: Decisions, num_bins: int) -> pa.Table:
     )
 
 
+def average_precision(ranking: Ranking) -> float:
+    """The area under the precision-recall steps; NaN where there is nothing to find."""
+    if not ranking.positives:
+        return float("nan")
+    order = np.argsort(-ranking.scores, kind="stable")
+    scores, hits = ranking.scores[order], ranking.hits[order]
+    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)[: len(scores)]
+    right = np.cumsum(hits)[last]
+    return float((np.diff(right, prepend=0) * right / (last + 1)).sum() / ranking.positives)
+
+
+def wilson(share: FloatArray, count: IntArray) -> tuple[FloatArray, FloatArray]:
+    """95 % bounds of shares (Wilson, 1927), `[bins]` each; they also hold for few cases."""
+    z = 1.959964
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    spread = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return middle - spread, middle + spread
+
+
 def _curve(recall: FloatArray, precision: FloatArray, threshold: FloatArray) -> pa.Table:
     return pa.table({"recall": recall, "precision": precision, "threshold": threshold})

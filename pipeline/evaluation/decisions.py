@@ -14,6 +14,8 @@ from pipeline.tasks.base import FloatArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 NONE = "no entity"
+ALL = "all"
+"""The ranking of every candidate together."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Decisions:
         actual: What is right for each decision, as a number in `names`, `[decisions]`.
         predicted: What was decided, `[decisions]`.
         confidence: Score of the decision, `[decisions]`; NaN for missed entities.
-        rankings: By name the candidates of that label or type; "all" has all of them.
+        rankings: By name the candidates of that label or type; `ALL` has all of them.
     """
 
     names: tuple[str, ...]
@@ -73,7 +75,7 @@ def label_decisions(predictions: pa.Table, rows: pa.Table, label_names: Sequence
     }
     if len(label_names) > 2:
         right = actual[:, None] == np.arange(len(label_names))
-        rankings["all"] = Ranking(scores.ravel(), right.ravel(), len(actual))
+        rankings[ALL] = Ranking(scores.ravel(), right.ravel(), len(actual))
     confidence = predictions["score"].to_numpy().astype(np.float64)
     return Decisions(tuple(label_names), actual, predicted, confidence, rankings)
 
@@ -102,7 +104,7 @@ def entity_decisions(predictions: pa.Table, rows: pa.Table) -> Decisions:
         )
         for kind in types
     }
-    rankings["all"] = Ranking(sure[found], (right == given)[found], len(actual))
+    rankings[ALL] = Ranking(sure[found], (right == given)[found], len(actual))
     return Decisions(names, right, given, sure, rankings)
 
 

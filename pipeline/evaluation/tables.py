@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.artifacts import cannot_write
 from pipeline.data.quality.statistics import class_counts
 from pipeline.evaluation.curves import confusion_counts, precision_recall, reliability
-from pipeline.evaluation.decisions import Decisions
+from pipeline.evaluation.decisions import ALL, Decisions
 from pipeline.evaluation.measure import Measured
 from pipeline.tasks.base import IntArray
 
@@ -87,7 +87,7 @@ def write_decision_tables(directory: Path, found: Decisions, num_bins: int) -> N
         num_bins: Bins of the reliability diagram.
     """
     write_csv(directory / "confusion.csv", _confusion_table(confusion_counts(found), found.names))
-    main = found.rankings.get("all") or next(iter(found.rankings.values()))
+    main = found.rankings.get(ALL) or next(iter(found.rankings.values()))
     write_csv(directory / "pr_curve.csv", precision_recall(main))
     write_csv(directory / "reliability.csv", reliability(found, num_bins))
 

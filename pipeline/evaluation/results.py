@@ -1,0 +1,164 @@
+"""All numbers of an evaluation, and their forms for files, tracking and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline.config.schema import EvaluationConfig
+from pipeline.evaluation.baselines import fit_baselines
+from pipeline.evaluation.bootstrap import Interval
+from pipeline.evaluation.measure import Measured, measure, metric_values
+from pipeline.tasks.base import Task
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured.
+
+    Attributes:
+        metric_names: The task's scalar metrics, the primary one first.
+        test: The model on the test split.
+        validation: The model on the validation split.
+        train: Metrics on the train split, without intervals.
+        baselines: Simple models on the test split.
+    """
+
+    metric_names: tuple[str, ...]
+    test: Measured
+    validation: Measured
+    train: dict[str, float]
+    baselines: dict[str, Measured]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `metrics.json` holds: the scalar metrics of each split and each baseline.
+
+        Each is `{"value": …, "low": …, "high": …}`; those of the train split have no bounds. Under
+        `difference` stands how far the model is above each baseline. Undefined metrics are absent.
+        """
+        return {
+            "test": self._scalars(self.test.intervals),
+            "validation": self._scalars(self.validation.intervals),
+            "train": {
+                name: {"value": round(self.train[name], 6)}
+                for name in self.metric_names
+                if self.train[name] == self.train[name]
+            },
+            "baselines": {
+                name: self._scalars(measured.intervals) for name, measured in self.baselines.items()
+            },
+            "difference": {
+                name: self._scalars(self.test.above(measured))
+                for name, measured in self.baselines.items()
+            },
+        }
+
+    def tracked(self) -> tuple[dict[str, float], dict[str, float]]:
+        """The metrics to log.
+
+        Returns:
+            Those of validation that training logs too, and all others: `test/<metric>` with `_low`
+            and `_high`, the bounds of `val/<metric>`, `baseline/<name>/<metric>`, and how far the
+            primary metric is above each baseline.
+        """
+        points = {f"val/{name}": one.value for name, one in self.validation.intervals.items()}
+        others = _with_bounds("test", self.test.intervals, self.metric_names)
+        bounded = _with_bounds("val", self.validation.intervals, self.metric_names)
+        others |= {name: value for name, value in bounded.items() if name not in points}
+        primary = self.metric_names[0]
+        for baseline, measured in self.baselines.items():
+            others |= {
+                f"baseline/{baseline}/{name}": measured.intervals[name].value
+                for name in self.metric_names
+                if name in measured.intervals
+            }
+            above = self.test.above(measured)
+            if primary in above:
+                name = f"{primary}_above_{baseline}"
+                others |= _with_bounds("test", {name: above[primary]}, (name,))
+        return points, others
+
+    def table(self, confidence: float) -> Table:
+        """Test metrics of the model and of the baselines, for the terminal."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        models = {"fine-tuned": self.test, **self.baselines}
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column(f"test, {confidence:.0%} interval")
+        for name in models:
+            table.add_column(name, justify="right")
+        for metric in self.metric_names:
+            cells = [_cell(measured.intervals.get(metric)) for measured in models.values()]
+            table.add_row(metric, *cells)
+        return table
+
+    def _scalars(self, found: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
+        return {name: found[name].as_json() for name in self.metric_names if name in found}
+
+
+def measure_all(
+    task: Task,
+    predictions: Mapping[str, pa.Table],
+    rows: Mapping[str, pa.Table],
+    label_names: Sequence[str],
+    *,
+    primary: str,
+    settings: EvaluationConfig,
+    on_samples: Callable[[int], None] = lambda _: None,
+) -> Results:
+    """Measures the model and the baselines.
+
+    Args:
+        task: Knows the metrics.
+        predictions: By split; train, validation and test.
+        rows: The splits' rows with their references.
+        label_names: Names by label id.
+        primary: The primary metric's name.
+        settings: Resampling and baselines.
+        on_samples: Told how many further resamples are done.
+    """
+    measured = partial(
+        measure,
+        task,
+        label_names=label_names,
+        num_samples=settings.num_bootstrap_samples,
+        confidence=settings.confidence,
+        seed=settings.seed,
+        on_samples=on_samples,
+    )
+    names = [spec.name for spec in task.metric_specs]
+    baselines = fit_baselines(settings.baselines, rows["train"], label_names)
+    return Results(
+        metric_names=(primary, *(name for name in names if name != primary)),
+        test=measured(predictions["test"], rows["test"]),
+        validation=measured(predictions["validation"], rows["validation"]),
+        train=metric_values(task, predictions["train"], rows["train"], label_names),
+        baselines={
+            name: measured(predict(rows["test"].select(["text"])), rows["test"])
+            for name, predict in baselines.items()
+        },
+    )
+
+
+def _with_bounds(
+    prefix: str, found: Mapping[str, Interval], bounded: Sequence[str]
+) -> dict[str, float]:
+    """Values, and the bounds of some, by the names that tracking gives them."""
+    named = {f"{prefix}/{name}": one.value for name, one in found.items()}
+    for name in bounded:
+        if name in found:
+            named[f"{prefix}/{name}_low"] = found[name].low
+            named[f"{prefix}/{name}_high"] = found[name].high
+    return named
+
+
+def _cell(one: Interval | None) -> str:
+    return "–" if one is None else f"{one.value:.3f}  {one.low:.3f} … {one.high:.3f}"

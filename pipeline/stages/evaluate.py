@@ -1,0 +1,181 @@
+"""Stage evaluate: how good the model is and how sure that is; alone in reading the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.artifacts import Outputs, replace_directory, write_json, write_text
+from pipeline.config.schema import Config, TrainerConfig
+from pipeline.console import notice, out, progress
+from pipeline.data.loader import BatchLoader
+from pipeline.data.store import SPLITS, EncodedDataset
+from pipeline.errors import UserError
+from pipeline.evaluation.decisions import decisions
+from pipeline.evaluation.inference import predict_split, torch_forward
+from pipeline.evaluation.mistakes import mistakes_page
+from pipeline.evaluation.plots import draw_plots
+from pipeline.evaluation.results import Results, measure_all
+from pipeline.evaluation.tables import (
+    per_class,
+    readable_predictions,
+    write_csv,
+    write_decision_tables,
+    write_predictions,
+)
+from pipeline.manifest import Manifest
+from pipeline.models.saving import load_saved_model
+from pipeline.stages.run_log import open_stage_run
+from pipeline.tasks.base import Task
+from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.training.hardware import (
+    configured,
+    resolve_accelerator,
+    resolve_device,
+    resolve_precision,
+)
+
+METRICS = "metrics.json"
+MISTAKES = "mistakes.html"
+PER_CLASS = "per_class.csv"
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """What evaluate found.
+
+    Attributes:
+        directory: `outputs/evaluation/`.
+        results: Metrics with intervals, of the model and of the baselines.
+    """
+
+    directory: Path
+    results: Results
+
+
+def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
+    """Writes `outputs/evaluation/` and logs it to the model's run.
+
+    The same model and data give the same `metrics.json`, byte for byte.
+
+    Args:
+        config: The resolved configuration.
+        root: The project's root.
+        outputs: Where dataset and model lie and the evaluation goes.
+
+    Raises:
+        UserError: If an earlier stage's output is missing or damaged, or the model was trained on
+            another dataset.
+        EnvironmentProblem: If the machine refuses; the old directory stays.
+    """
+    dataset = EncodedDataset.open(outputs.dataset)
+    manifest = Manifest.read(outputs.model)
+    if manifest.dataset_fingerprint != dataset.info.fingerprint:
+        raise UserError(
+            f"the model in {outputs.model} was trained on other data than {outputs.dataset} holds: "
+            f"fingerprint {manifest.dataset_fingerprint[:12]}, not {dataset.info.fingerprint[:12]}",
+            remedy="run `dvc repro`, which trains it on these data",
+        )
+    task = load_task(manifest.task, manifest.task_options)
+    predictions = _predict(task, dataset, outputs.model, config.trainer)
+    results = _measure(config, task, dataset, predictions)
+    with replace_directory(outputs.evaluation) as fresh:
+        write_json(fresh / METRICS, results.as_json())
+        _write_details(fresh, dataset, predictions, results, config)
+    _track(config, root, outputs, manifest, results)
+    out.print(results.table(config.evaluation.confidence))
+    notice(f"evaluated: {outputs.evaluation}")
+    return EvaluateResult(outputs.evaluation, results)
+
+
+def _predict(
+    task: Task, dataset: EncodedDataset, model_directory: Path, trainer: TrainerConfig
+) -> dict[str, pa.Table]:
+    """Predictions of every split."""
+    forward = torch_forward(
+        load_saved_model(model_directory),
+        resolve_device(trainer.accelerator),
+        resolve_precision(trainer.precision, resolve_accelerator(trainer.accelerator)),
+    )
+    found = {}
+    with (
+        configured(num_threads=trainer.num_threads, deterministic=trainer.deterministic),
+        progress() as bar,
+    ):
+        shown = bar.add_task("predicting", total=sum(dataset.info.rows.values()), note="")
+        for name in SPLITS:
+            loader = BatchLoader(
+                dataset.split(name),
+                task,
+                pad_token_id=dataset.info.pad_token_id,
+                max_tokens=trainer.eval_max_tokens_per_batch,
+                pad_to_multiple_of=trainer.pad_to_multiple_of,
+                shuffle=False,
+            )
+            found[name] = predict_split(
+                forward,
+                dataset.split(name),
+                loader,
+                task,
+                dataset.info.label_names,
+                on_rows=lambda count: bar.advance(shown, count),
+            )
+    return found
+
+
+def _measure(
+    config: Config, task: Task, dataset: EncodedDataset, predictions: Mapping[str, pa.Table]
+) -> Results:
+    with progress() as bar:
+        shown = bar.add_task("resampling", total=None, note="")
+        return measure_all(
+            task,
+            predictions,
+            {name: dataset.split(name).table for name in predictions},
+            dataset.info.label_names,
+            primary=primary_metric(task, config.task.primary_metric).name,
+            settings=config.evaluation,
+            on_samples=lambda count: bar.advance(shown, count),
+        )
+
+
+def _write_details(
+    directory: Path,
+    dataset: EncodedDataset,
+    predictions: Mapping[str, pa.Table],
+    results: Results,
+    config: Config,
+) -> None:
+    """Writes predictions of every split; and of the test split tables, plots and mistakes."""
+    label_names = dataset.info.label_names
+    readable = {
+        name: readable_predictions(dataset.split(name).table, table)
+        for name, table in predictions.items()
+    }
+    for name, table in readable.items():
+        write_predictions(directory / f"predictions_{name}.parquet", table, label_names)
+    rows = dataset.split("test").table
+    found = decisions(predictions["test"], rows, label_names)
+    if found is None:
+        return
+    settings = config.evaluation
+    title = f"{config.experiment}, test"
+    classes = per_class(results.test, rows)
+    write_csv(directory / PER_CLASS, classes)
+    write_decision_tables(directory, found, settings.num_calibration_bins)
+    draw_plots(directory, found, classes, title=title, num_bins=settings.num_calibration_bins)
+    page = mistakes_page(readable["test"], label_names, title=title, most=settings.num_mistakes)
+    write_text(directory / MISTAKES, page)
+
+
+def _track(
+    config: Config, root: Path, outputs: Outputs, manifest: Manifest, results: Results
+) -> None:
+    with open_stage_run(config, root=root, key=manifest.run_key, stage="evaluate") as log:
+        trained, others = results.tracked()
+        log.log_metrics(trained, manifest.best_step)
+        log.log_metrics(others, manifest.best_step, replace=True)
+        log.log_artifact(outputs.evaluation)
