@@ -112,5 +112,5 @@ def _results(facts: CardFacts) -> list[EvalResult]:
             },
         )
         for name in facts.metric_names
-        if name in measured
+        if name in measured and card_text.defined(measured[name]["value"])
     ]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.store import SPLITS
+
 if TYPE_CHECKING:
     from pipeline.export.card import CardFacts
 
@@ -58,7 +60,8 @@ def _intended_use(facts: CardFacts) -> str:
 
 def _training_data(facts: CardFacts) -> str:
     data = facts.dataset
-    rows = [(name, f"{data.rows[name]:,}", f"{data.tokens[name]:,}") for name in data.rows]
+    splits = [name for name in SPLITS if name in data.rows]
+    rows = [(name, f"{data.rows[name]:,}", f"{data.tokens[name]:,}") for name in splits]
     sources = "".join(f"\n- `{name}`: `{mark}`" for name, mark in sorted(data.sources.items()))
     return (
         f"## Training data\n\n{_table(('split', 'rows', 'tokens'), rows)}\n\n"
@@ -211,15 +214,16 @@ def _megabytes(num_bytes: int) -> str:
 
 def _interval(metric: Mapping[str, float | None] | None) -> str:
     """A value with its bounds, as far as they are defined."""
-    if metric is None or not _defined(metric.get("value")):
+    if metric is None or not defined(metric.get("value")):
         return "–"
     text = f"{metric['value']:.3f}"
-    if _defined(metric.get("low")) and _defined(metric.get("high")):
+    if defined(metric.get("low")) and defined(metric.get("high")):
         text += f" [{metric['low']:.3f}, {metric['high']:.3f}]"
     return text
 
 
-def _defined(value: float | None) -> bool:
+def defined(value: float | None) -> bool:
+    """Whether a figure of `metrics.json` is a number."""
     return value is not None and not math.isnan(value)
 
 

@@ -70,9 +70,7 @@ def _predict(
             stream_out.write(json.dumps(record, ensure_ascii=False) + "\n")
         stream_out.flush()
     if num_empty:
-        which = (
-            f"row {first_empty}"
-            if num_empty == 1
-            else f"{num_empty} rows, the first of them row {first_empty},"
-        )
-        warn(f"{which} without a word to predict for: nulls were written")
+        rows = f"row {first_empty}"
+        if num_empty > 1:
+            rows = f"{num_empty} rows (the first is row {first_empty})"
+        warn(f"{rows} without a word to predict for: nulls were written")

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard, ModelCardData
+
+from pipeline.artifacts import read_json
+from pipeline.data.store import EncodedDataset
+from pipeline.export.card import CardFacts, build_card
+from pipeline.export.latency import Latency
+from pipeline.export.parity import Parity
+from pipeline.export.report import ExportedModel, ExportReport, Timing
+from pipeline.manifest import Manifest
+from pipeline.models.locate import read_model_config
+from tests.trained import ROWS, write_stages
+
+REPORT = ExportReport(
+    opset=18,
+    split="test",
+    models={
+        "onnx": ExportedModel("onnx/model.onnx", 4_200_000, Parity(17, 2.5e-6, 1e-6, 1.0, 1.0))
+    },
+    timings=(Timing(8, 23, {"pytorch": Latency(5.25, 6.5), "onnx": Latency(3.125, 4.0)}),),
+    repeats=20,
+    num_threads=2,
+    cpu="A Processor",
+    pytorch_bytes=8_400_000,
+)
+
+
+def facts(
+    tmp_path: Path, *, kind: str = "lstm", task: str = "text_classification", **changes: Any
+) -> CardFacts:
+    options = changes.pop("task_options", {})
+    outputs = write_stages(tmp_path, kind, task_kind=task, task_options=options)
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    values: dict[str, Any] = {
+        "manifest": Manifest.read(outputs.model),
+        "dataset": EncodedDataset.open(outputs.dataset).info,
+        "dataset_id": "tiny",
+        "base_model": "someone/tiny-base",
+        "licence": "apache-2.0",
+        "model_config": read_model_config(outputs.model),
+        "hyperparameters": {"optimizer.lr": "0.0003", "seed": "3"},
+        "cleaning": ("unicode", "whitespace"),
+        "metrics": metrics,
+        "metric_names": tuple(metrics["test"]),
+        "confidence": 0.95,
+        "report": REPORT,
+    }
+    return CardFacts(**{**values, **changes})
+
+
+def reloaded(card: ModelCard, tmp_path: Path) -> tuple[ModelCardData, str]:
+    """The front matter and the text as huggingface_hub reads them back from a file."""
+    path = tmp_path / "README.md"
+    path.write_text(str(card), encoding="utf-8")
+    loaded = ModelCard.load(path)
+    assert isinstance(loaded.data, ModelCardData)
+    return loaded.data, str(loaded.text)
+
+
+def test_the_front_matter_is_what_the_hub_reads(tmp_path: Path) -> None:
+    data, _ = reloaded(build_card(facts(tmp_path)), tmp_path)
+    assert data.language == "en"
+    assert data.license == "apache-2.0"
+    assert data.library_name == "transformers"
+    assert data.base_model == "someone/tiny-base"
+    assert data.pipeline_tag == "text-classification"
+    assert data.datasets == ["tiny"]
+    assert {"accuracy", "f1", "matthews_correlation"} <= set(data.metrics or ())
+    assert data.tags == ["text_classification", "pipeline_lstm", "onnx"]
+
+
+@pytest.mark.parametrize("task", ["text_classification", "token_classification"])
+def test_the_model_index_has_the_measured_values_and_intervals(tmp_path: Path, task: str) -> None:
+    given = facts(tmp_path, task=task)
+    results = reloaded(build_card(given), tmp_path)[0].eval_results
+    assert results is not None
+    measured = given.metrics["test"]
+    assert {result.metric_name for result in results} == set(measured)
+    for result in results:
+        assert result.metric_name is not None
+        figures = measured[result.metric_name]
+        assert result.metric_value == figures["value"]
+        assert result.metric_args == {
+            "low": figures["low"],
+            "high": figures["high"],
+            "confidence": 0.95,
+        }
+        assert result.dataset_split == "test"
+        assert result.task_type == task.replace("_", "-")
+
+
+def test_the_text_gives_results_with_intervals_beside_the_baselines(tmp_path: Path) -> None:
+    given = facts(tmp_path)
+    text = build_card(given).text
+    row = next(line for line in text.splitlines() if line.startswith("| `accuracy`"))
+    assert row == (
+        "| `accuracy` | 0.800 [0.700, 0.900] | 0.700 [0.600, 0.800] | 0.500 [0.400, 0.600] |"
+    )
+    assert "| metric | test | validation | test, majority baseline |" in text
+    assert f"the {ROWS['test']} rows of the test split" in text
+    assert "95% bootstrap intervals" in text
+
+
+def test_figures_of_training_data_export_and_environment_are_there(tmp_path: Path) -> None:
+    given = facts(tmp_path)
+    text = build_card(given).text
+    for expected in (
+        "| train | 12 |",
+        "Licence of the data: cc0-1.0",
+        "`data/tiny.jsonl`: `" + "a" * 64,
+        "8 optimizer steps in 2 epochs. The weights of step 6",
+        "| `optimizer.lr` | `0.0003` |",
+        "in this order: unicode, whitespace",
+        "| `onnx/model.onnx` | 4.2 MB | 2.5e-06 | 100.00% | 100.00% |",
+        "| 8 | 23 | 5.25 / 6.50 | 3.12 / 4.00 |",
+        "2 threads, A Processor",
+        "`" + "0" * 40 + "`",
+        f"torch {given.manifest.versions['torch']}",
+        "one seed (3) was trained",
+    ):
+        assert expected in text, expected
+
+
+def test_what_is_not_known_is_not_invented(tmp_path: Path) -> None:
+    given = facts(tmp_path, licence=None, base_model=None, cleaning=())
+    anonymous = given.dataset.model_copy(update={"language": None, "licence": None})
+    given = facts(tmp_path / "again", licence=None, base_model=None, cleaning=(), dataset=anonymous)
+    data, text = reloaded(build_card(given), tmp_path)
+    assert data.license == "unknown"
+    assert data.base_model is None
+    assert data.language is None
+    assert "Language: not stated. Licence of the data: not stated" in text
+    assert "without cleaning" in text
+    assert "None" not in text
+
+
+def test_an_undefined_metric_is_a_dash(tmp_path: Path) -> None:
+    given = facts(tmp_path)
+    undefined = {"value": None, "low": None, "high": None}
+    metrics = {**given.metrics, "test": {**given.metrics["test"], "roc_auc": undefined}}
+    given = facts(tmp_path / "again", metrics=metrics)
+    data, text = reloaded(build_card(given), tmp_path)
+    assert re.search(r"\| `roc_auc` \| – \|", text)
+    assert data.eval_results is not None
+    assert "roc_auc" not in {result.metric_name for result in data.eval_results}
+
+
+def test_metrics_of_single_classes_have_a_table_of_their_own(tmp_path: Path) -> None:
+    given = facts(tmp_path)
+    per_class = {"value": 0.25, "low": 0.125, "high": 0.5}
+    metrics = {**given.metrics, "test": {**given.metrics["test"], "f1/a|b": per_class}}
+    names = tuple(given.metrics["test"])
+    text = build_card(facts(tmp_path / "again", metrics=metrics, metric_names=names)).text
+    assert "| `f1/a\\|b` | 0.250 [0.125, 0.500] |" in text
+
+
+def test_a_sigmoid_model_says_what_its_one_output_means(tmp_path: Path) -> None:
+    text = build_card(facts(tmp_path, task_options={"objective": "sigmoid"})).text
+    assert "one output is the probability of `sports`; at 0.5 or less the prediction is" in text
+    assert "import pipeline.models.lstm" in text
+
+
+def test_the_snippets_fit_the_model(tmp_path: Path) -> None:
+    text = build_card(facts(tmp_path, kind="bert", task="token_classification")).text
+    assert 'pipeline("token-classification"' in text
+    assert "aggregation_strategy" in text
+    assert "import pipeline.models.lstm" not in text
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        compile(code, "card", "exec")
