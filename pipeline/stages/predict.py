@@ -37,7 +37,8 @@ def run_predict(
         stream_out: Where lines of JSON go.
 
     Raises:
-        UserError: If the model or an input cannot be used. Rows before a bad one are written.
+        UserError: If the model or an input cannot be used. Windows before that of a bad row are
+            written.
     """
     if file is not None:
         if texts:
