@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
-WORDS = [*["the", "match", "was", "won", "by", "home", "team", "in", "last", "minute"], *"球赛新闻"]
-BERT_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+WORDS = ["the", "match", "was", "won", "by", "home", "team", "in", "last", "minute"]
+BERT_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"球赛新闻"]
 
 
 class MakeCheckpoint(Protocol):
