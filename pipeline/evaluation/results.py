@@ -86,19 +86,33 @@ class Results:
         return points, others
 
     def table(self, confidence: float) -> Table:
-        """Test metrics of the model and of the baselines, for the terminal."""
+        """Test metrics of the model, with intervals, and those of the baselines beside."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        models = {"fine-tuned": self.test, **self.baselines}
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column(f"test, {confidence:.0%} interval")
-        for name in models:
-            table.add_column(name, justify="right")
+        for name in ("test", "fine-tuned", f"{confidence:.0%} interval", *self.baselines):
+            table.add_column(name, justify="left" if name == "test" else "right", no_wrap=True)
         for metric in self.metric_names:
-            cells = [_cell(measured.intervals.get(metric)) for measured in models.values()]
-            table.add_row(metric, *cells)
+            one = self.test.intervals.get(metric)
+            table.add_row(
+                metric,
+                _number(one),
+                "" if one is None else f"{one.low:.3f} … {one.high:.3f}",
+                *(_number(measured.intervals.get(metric)) for measured in self.baselines.values()),
+            )
         return table
+
+    def comparisons(self) -> list[str]:
+        """For each baseline in words how far the primary metric is from its."""
+        primary = self.metric_names[0]
+        found = {name: self.test.above(measured) for name, measured in self.baselines.items()}
+        return [
+            f"{primary} less that of {name}: {above[primary].value:+.3f} "
+            f"({above[primary].low:+.3f} … {above[primary].high:+.3f}, paired)"
+            for name, above in found.items()
+            if primary in above
+        ]
 
     def _scalars(self, found: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
         return {name: found[name].as_json() for name in self.metric_names if name in found}
@@ -160,5 +174,5 @@ def _with_bounds(
     return named
 
 
-def _cell(one: Interval | None) -> str:
-    return "–" if one is None else f"{one.value:.3f}  {one.low:.3f} … {one.high:.3f}"
+def _number(one: Interval | None) -> str:
+    return "–" if one is None else f"{one.value:.3f}"

@@ -46,7 +46,7 @@ def write_predictions(path: Path, table: pa.Table, label_names: Sequence[str]) -
 
     names = json.dumps(list(label_names), ensure_ascii=False)
     try:
-        pq.write_table(table.replace_schema_metadata({"label_names": names}), path, "2.6")
+        pq.write_table(table.replace_schema_metadata({"label_names": names}), path)
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -81,12 +81,18 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
         )
     task = load_task(manifest.task, manifest.task_options)
     predictions = _predict(task, dataset, outputs.model, config.trainer)
-    results = _measure(config, task, dataset, predictions)
-    with replace_directory(outputs.evaluation) as fresh:
-        write_json(fresh / METRICS, results.as_json())
-        _write_details(fresh, dataset, predictions, results, config)
-    _track(config, root, outputs, manifest, results)
+    with open_stage_run(config, root=root, key=manifest.run_key, stage="evaluate") as log:
+        results = _measure(config, task, dataset, predictions)
+        with replace_directory(outputs.evaluation) as fresh:
+            write_json(fresh / METRICS, results.as_json())
+            _write_details(fresh, dataset, predictions, results, config)
+        trained, others = results.tracked()
+        log.log_metrics(trained, manifest.best_step)
+        log.log_metrics(others, manifest.best_step, replace=True)
+        log.log_artifact(outputs.evaluation)
     out.print(results.table(config.evaluation.confidence))
+    for line in results.comparisons():
+        out.print(line)
     notice(f"evaluated: {outputs.evaluation}")
     return EvaluateResult(outputs.evaluation, results)
 
@@ -169,13 +175,3 @@ def _write_details(
     draw_plots(directory, found, classes, title=title, num_bins=settings.num_calibration_bins)
     page = mistakes_page(readable["test"], label_names, title=title, most=settings.num_mistakes)
     write_text(directory / MISTAKES, page)
-
-
-def _track(
-    config: Config, root: Path, outputs: Outputs, manifest: Manifest, results: Results
-) -> None:
-    with open_stage_run(config, root=root, key=manifest.run_key, stage="evaluate") as log:
-        trained, others = results.tracked()
-        log.log_metrics(trained, manifest.best_step)
-        log.log_metrics(others, manifest.best_step, replace=True)
-        log.log_artifact(outputs.evaluation)
