@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -155,31 +155,38 @@ class StateStore:
     def save(self, state: TrainingState, *, wait: bool) -> None:
         """Writes a state as a whole, in the background; one write at a time.
 
+        A write that nobody waits for may fail, with a warning: training itself can still succeed.
+
         Args:
             state: Its tensors must not change until it is written.
             wait: Whether to return only when it is on the disk.
 
         Raises:
-            EnvironmentProblem: If this write, when waited for, or the one before it failed.
+            EnvironmentProblem: If a write that is waited for fails.
         """
         self.wait()
         self._writer = Thread(target=self._write, args=(state,), name="training-state")
         self._writer.start()
         if wait:
-            self.wait()
+            failure = self._join()
+            if failure is not None:
+                raise cannot_write(self.directory, failure) from failure
 
     def wait(self) -> None:
-        """Waits for a write that is under way.
+        """Waits for a write that is under way."""
+        failure = self._join()
+        if failure is not None:
+            warn(
+                f"the training state cannot be written to {self.directory}: {failure}; "
+                "training goes on, but an interruption would lose what was done since the last one"
+            )
 
-        Raises:
-            EnvironmentProblem: If it failed.
-        """
+    def _join(self) -> OSError | None:
         if self._writer is not None:
             self._writer.join()
             self._writer = None
         failure, self._failure = self._failure, None
-        if failure is not None:
-            raise cannot_write(self.directory, failure) from failure
+        return failure
 
     def remove(self) -> None:
         """Removes all states; the run is complete."""
@@ -195,8 +202,9 @@ class StateStore:
         try:
             self._write_whole(state, scratch)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            scratch.unlink(missing_ok=True)
             self._failure = error if isinstance(error, OSError) else OSError(str(error))
+            with suppress(OSError):
+                scratch.unlink()
 
     def _write_whole(self, state: TrainingState, scratch: Path) -> None:
         import torch

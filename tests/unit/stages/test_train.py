@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from pipeline.artifacts import Outputs, file_sha256
+from pipeline.data.store import EncodedDataset
+from pipeline.errors import EnvironmentProblem, UserError
+from pipeline.manifest import Manifest
+from pipeline.stages.train import run
+from pipeline.tracking.journal import read_entries
+from pipeline.training.state import StateStore
+from tests.training_processes import train
+from tests.training_project import write_project
+
+torch.set_num_threads(1)
+
+ALWAYS = {"state_interval_seconds": 1e-6}
+"""A state is saved after each step."""
+SOMETIMES = {"state_interval_seconds": 0.1}
+TRACKED = {"enabled": True, "uri": "http://127.0.0.1:9"}
+"""A store that does not answer: everything stays in the journal."""
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The hash of the weights that an uninterrupted training comes to."""
+    root = tmp_path_factory.mktemp("reference") / "project"
+    config, outputs = write_project(root)
+    assert train(config, root) == 0
+    return weights(outputs)
+
+
+def weights(outputs: Outputs) -> str:
+    return file_sha256(outputs.model / "model.safetensors")
+
+
+def state_directories(root: Path) -> list[Path]:
+    return sorted((root / ".cache" / "training").glob("*"))
+
+
+def events(root: Path) -> list[dict[str, Any]]:
+    (journal,) = (root / ".cache" / "tracking").iterdir()
+    return [entry.event for entry in read_entries(journal)]
+
+
+def points(root: Path) -> list[tuple[str, int]]:
+    return [
+        (name, event["step"])
+        for event in events(root)
+        if event["type"] == "metrics"
+        for name in event["metrics"]
+        if not name.startswith("system/")
+    ]
+
+
+def test_it_writes_a_model_that_transformers_alone_can_use(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_epochs": 1})
+    (outputs.dataset / "preprocessing.json").write_text('{"cleaning": []}')
+    result = run(config, root=root, outputs=outputs)
+    model: Any = AutoModelForSequenceClassification.from_pretrained(outputs.model)
+    assert model.config.id2label == {0: "other", 1: "sports"}
+    assert model.config.problem_type == "single_label_classification"
+    manifest = Manifest.read(outputs.model)
+    assert manifest.run_key == result.run_key
+    assert manifest.steps == 14
+    assert manifest.best_step == 14
+    assert manifest.validation["accuracy"] == result.fitted.metrics["accuracy"]
+    assert manifest.tokens_per_second > 0
+    assert manifest.num_trainable_parameters == sum(p.numel() for p in model.parameters())
+    info = EncodedDataset.open(outputs.dataset).info
+    assert manifest.dataset_fingerprint == info.fingerprint
+    assert json.loads((outputs.model / "preprocessing.json").read_text()) == {"cleaning": []}
+    (row,) = json.loads((outputs.model / "curves.json").read_text())
+    assert set(row) == {"step", "epoch", "train_loss", "val_loss", "val_log_loss"}
+    assert state_directories(root) == [], "the state of a complete run is removed"
+
+
+def test_two_runs_write_equal_weights_under_different_keys(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_epochs": 1})
+    first = run(config, root=root, outputs=outputs)
+    before = weights(outputs)
+    second = run(config, root=root, outputs=outputs)
+    assert weights(outputs) == before
+    assert first.run_key != second.run_key
+
+
+@pytest.mark.parametrize("steps", [[1], [13], [14], [15, 30, 56], [7, 8, 9]])
+def test_after_kill_9_at_any_step_the_result_is_as_if_nothing_had_happened(
+    tmp_path: Path, reference: str, steps: list[int]
+) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer=ALWAYS)
+    for step in steps:
+        assert train(config, root, **{f"s{step}": signal.SIGKILL}) == -signal.SIGKILL
+        assert not outputs.model.exists()
+    assert train(config, root) == 0
+    assert weights(outputs) == reference
+    assert state_directories(root) == []
+
+
+def test_a_run_that_was_killed_and_resumed_is_one_run_with_no_step_logged_twice(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer=SOMETIMES, tracking=TRACKED)
+    assert train(config, root, s20=signal.SIGKILL) == -signal.SIGKILL
+    assert train(config, root) == 0
+    (journal,) = (root / ".cache" / "tracking").iterdir()
+    assert journal.name == Manifest.read(outputs.model).run_key
+    found = points(root)
+    assert len(found) == len(set(found)), "no step is logged twice"
+    assert {("train/loss", step) for step in range(1, 57)} <= set(found)
+    assert {("val/loss", step) for step in (14, 28, 42, 56)} <= set(found)
+
+
+def test_after_kill_9_between_two_saves_the_steps_since_are_made_again(
+    tmp_path: Path, reference: str
+) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer=SOMETIMES)
+    assert train(config, root, s25=signal.SIGKILL) == -signal.SIGKILL
+    assert train(config, root, s50=signal.SIGKILL) == -signal.SIGKILL
+    assert train(config, root) == 0
+    assert weights(outputs) == reference
+
+
+def test_accumulation_and_early_stopping_resume_too(tmp_path: Path) -> None:
+    options = {
+        **ALWAYS,
+        "accumulate_grad_batches": 3,
+        "validations_per_epoch": 2,
+        "early_stopping_patience": 3,
+        "precision": "fp32",
+    }
+    sections: dict[str, Any] = {"trainer": options, "optimizer": {"lr": 0.05}}
+    whole, outputs = write_project(tmp_path / "whole", **sections)
+    assert train(whole, tmp_path / "whole") == 0
+    cut, again = write_project(tmp_path / "cut", **sections)
+    for step in (2, 5, 6):
+        assert train(cut, tmp_path / "cut", **{f"s{step}": signal.SIGKILL}) < 0
+    assert train(cut, tmp_path / "cut") == 0
+    assert weights(again) == weights(outputs)
+    assert Manifest.read(again.model).steps == Manifest.read(outputs.model).steps
+
+
+@pytest.mark.parametrize(
+    ("number", "step"), [(signal.SIGINT, 9), (signal.SIGTERM, 14), (signal.SIGTERM, 56)]
+)
+def test_a_signal_saves_and_the_same_command_goes_on(
+    tmp_path: Path, reference: str, number: signal.Signals, step: int
+) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root)
+    assert train(config, root, **{f"s{step}": number}) == 128 + number
+    (directory,) = state_directories(root)
+    state = StateStore(directory).load()
+    assert state is not None
+    assert state.progress.step == step
+    assert state.progress.validation_pending == (step in {14, 56})
+    assert train(config, root) == 0
+    assert weights(outputs) == reference
+
+
+def test_a_run_stopped_by_a_signal_is_marked_as_killed(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, _ = write_project(root, tracking=TRACKED)
+    assert train(config, root, s3=signal.SIGTERM) == 143
+    assert events(root)[-1]["status"] == "KILLED"
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(tmp_path: Path, reference: str) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer=ALWAYS)
+    assert train(config, root, s20=signal.SIGKILL) < 0
+    (directory,) = state_directories(root)
+    latest = max(directory.glob("state-*.pt"))
+    latest.write_bytes(latest.read_bytes()[:-100])
+    assert train(config, root) == 0
+    assert weights(outputs) == reference
+
+
+def test_a_state_of_another_configuration_is_not_used(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer=ALWAYS)
+    assert train(config, root, s20=signal.SIGKILL) < 0
+    other, _ = write_project(tmp_path / "other", trainer=ALWAYS, seed=1)
+    result = run(other, root=root, outputs=outputs)
+    assert result.fitted.steps == 56
+    assert len(state_directories(root)) == 1, "the interrupted one can still go on"
+    assert train(config, root) == 0
+
+
+def test_how_often_states_are_saved_does_not_matter_for_going_on(
+    tmp_path: Path, reference: str
+) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer=ALWAYS)
+    assert train(config, root, s20=signal.SIGKILL) < 0
+    assert len(state_directories(root)) == 1
+    trainer = config.trainer.model_copy(update={"state_interval_seconds": 50.0})
+    assert train(config.model_copy(update={"trainer": trainer}), root) == 0
+    assert weights(outputs) == reference
+    assert state_directories(root) == [], "the state was found and gone on from"
+
+
+def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 2})
+
+    def meanwhile(step: int, metrics: Any) -> None:
+        with pytest.raises(EnvironmentProblem, match="another process is training exactly this"):
+            run(config, root=root, outputs=outputs)
+
+    run(config, root=root, outputs=outputs, on_validation=meanwhile)
+
+
+def test_an_error_leaves_the_old_model_as_it_was(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 2})
+    run(config, root=root, outputs=outputs)
+    before = {path.name: file_sha256(path) for path in outputs.model.iterdir()}
+
+    def fail(step: int, metrics: Any) -> None:
+        raise UserError("no more of this")
+
+    with pytest.raises(UserError, match="no more of this"):
+        run(config, root=root, outputs=outputs, on_validation=fail)
+    assert {path.name: file_sha256(path) for path in outputs.model.iterdir()} == before
+    assert sorted(path.name for path in outputs.root.iterdir()) == ["dataset", "model"]
+
+
+def test_the_run_leads_back_to_data_configuration_and_environment(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 2}, tracking=TRACKED)
+    (outputs.dataset / "quality.json").write_text("{}")
+    run(config, root=root, outputs=outputs)
+    found = events(root)
+    params = {k: v for e in found if e["type"] == "params" for k, v in e["params"].items()}
+    assert params["optimizer.lr"] == "0.01"
+    assert params["trainer.max_steps"] == "2"
+    tags = {k: v for e in found if e["type"] == "tags" for k, v in e["tags"].items()}
+    info = EncodedDataset.open(outputs.dataset).info
+    assert tags["data.hash"] == info.fingerprint
+    assert tags["stage"] == "train"
+    assert {"config.hash", "host", "version.torch", "version.python"} <= set(tags)
+    contexts = {e["context"] for e in found if e["type"] == "dataset"}
+    assert contexts == {"training", "validation", "test"}
+    artifacts = {
+        f"{e['directory']}/{Path(e['file']).name}" for e in found if e["type"] == "artifact"
+    }
+    assert artifacts >= {
+        "/config.yaml",
+        "dataset/quality.json",
+        "environment/requirements.txt",
+        "plots/learning_curves.png",
+    }
+
+
+def test_a_dataset_of_another_task_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, task={"kind": "token_classification"})
+    with pytest.raises(UserError, match="prepared for task text_classification"):
+        run(config, root=root, outputs=outputs)
+
+
+def test_the_test_split_is_not_opened(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 1})
+    (outputs.dataset / "test.arrow").unlink()
+    run(config, root=root, outputs=outputs)
+
+
+def test_a_missing_dataset_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root)
+    shutil.rmtree(outputs.dataset)
+    with pytest.raises(UserError, match="no prepared dataset") as caught:
+        run(config, root=root, outputs=outputs)
+    assert "dvc repro" in str(caught.value)
