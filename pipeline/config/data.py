@@ -139,6 +139,7 @@ class UnicodeStep(Section):
 
     step: Literal["unicode"]
     form: Literal["NFC", "NFKC", "NFD", "NFKD"] = "NFKC"
+    """Normal form; NFKC also joins full-width and half-width letters."""
     fix_encoding: bool = False
     """Mend mojibake with ftfy first."""
 
@@ -166,6 +167,7 @@ class SegmentStep(Section):
 
     step: Literal["segment"]
     engine: Literal["jieba", "spacy", "nltk"] = "jieba"
+    """What finds words; spaCy and NLTK are optional extras."""
     language: str = "zh"
     """Language code for spaCy's blank pipeline; NLTK's tokenizer is for Latin letters."""
 
@@ -219,7 +221,9 @@ class Threshold(Section):
     """From which value on a finding is a warning and from which an error; None is never."""
 
     warn: float | None = None
+    """Above this value it is a warning."""
     error: float | None = None
+    """Above this value it is an error: prepare stops and the old dataset stays."""
 
 
 class QualityConfig(Section):

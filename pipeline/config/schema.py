@@ -65,12 +65,15 @@ class ArchitectureConfig(Section):
     """A model trained from scratch."""
 
     kind: Literal["bert", "gpt2", "lstm"]
+    """The architecture."""
     hidden_size: Count = 128
     """Width of hidden states."""
     embedding_size: Count | None = None
     """Width of embeddings (lstm only); by default the hidden size."""
     num_layers: Count = 2
+    """Layers on top of each other."""
     num_attention_heads: Count = 2
+    """Attention heads of a layer (bert and gpt2); they share the width equally."""
     intermediate_size: Count | None = None
     """Width of feed-forward layers; by default four times the hidden size."""
     bidirectional: bool = False
@@ -81,7 +84,9 @@ class ModelConfig(Group):
     """The model and how its input is encoded."""
 
     checkpoint: CheckpointConfig = CheckpointConfig(source="scratch")
+    """Pretrained weights, or none."""
     tokenizer: TokenizerConfig = TokenizerConfig()
+    """How text becomes tokens."""
     architecture: ArchitectureConfig | None = None
     """Needed for, and only for, source scratch."""
     max_length: int = Field(default=128, ge=2)
@@ -126,6 +131,7 @@ class OptimizerConfig(Group):
     """The optimiser."""
 
     kind: Literal["adamw", "adam", "sgd"] = "adamw"
+    """The update rule; adamw is fused where the device has it."""
     lr: Positive = 5.0e-5
     """Peak learning rate."""
     head_lr: Positive | None = None
@@ -133,7 +139,9 @@ class OptimizerConfig(Group):
     weight_decay: float = Field(default=0.01, ge=0.0)
     """Decoupled weight decay (L2 for adam, sgd); never on biases and normalisation layers."""
     betas: tuple[Probability, Probability] = (0.9, 0.999)
+    """Decay of the moments of gradient and squared gradient (adamw and adam)."""
     eps: Positive = 1.0e-8
+    """Added to the denominator (adamw and adam)."""
     momentum: Probability = 0.9
     """Momentum of sgd."""
 
@@ -159,6 +167,7 @@ class TrainerConfig(Group):
     """The training loop and the machine it runs on."""
 
     max_epochs: Count = 3
+    """Passes over the train split."""
     max_steps: Count | None = None
     """Optimizer steps after which training ends, even in the middle of an epoch."""
     max_tokens_per_batch: Count | None = 1_024
@@ -170,16 +179,21 @@ class TrainerConfig(Group):
     pad_to_multiple_of: Count = 8
     """Padded lengths are multiples of this, so that kernels meet few distinct shapes."""
     accumulate_grad_batches: Count = 1
+    """Batches whose gradients one optimizer step joins."""
     gradient_clip_val: Positive | None = 1.0
     """Largest norm of the gradient."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 mixed precision where the hardware has it, otherwise fp32."""
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    """What computes; auto takes a GPU where there is one."""
     devices: Count | Literal["auto"] = "auto"
+    """Devices of each machine; auto takes all GPUs, or one CPU process."""
     num_nodes: Count = 1
+    """Machines that share the training."""
     strategy: str = "auto"
     """A strategy of PyTorch Lightning: auto, ddp, fsdp, …"""
     validations_per_epoch: Count = 1
+    """Evenly spread validations, the last one at the end of the epoch."""
     early_stopping_patience: Count | None = None
     """Validations without improvement after which training stops."""
     early_stopping_min_delta: float = Field(default=0.0, ge=0.0)
@@ -229,11 +243,13 @@ class ExportConfig(Group):
     formats: tuple[Literal["onnx", "onnx_int8"], ...] = ("onnx",)
     """Besides the Hugging Face directory, which train writes."""
     opset: int = Field(default=18, ge=18)
+    """Version of the ONNX operators."""
     parity_rows: Count = 128
     """Real rows on which ONNX Runtime and PyTorch are compared."""
     tolerance: Positive = 1.0e-3
     """Largest difference of logits that fp32 ONNX may show; more is an error."""
     latency_batch_sizes: tuple[Count, ...] = (1, 8)
+    """Numbers of texts of typical length that are timed together."""
     latency_repeats: Count = 20
     """Timed calls per batch size, after warm-up; the median is reported."""
     licence: str | None = None
@@ -244,6 +260,7 @@ class TrackingConfig(Group):
     """Where runs are logged."""
 
     enabled: bool = True
+    """Whether runs are logged at all."""
     uri: str | None = None
     """MLflow tracking URI; by default $MLFLOW_TRACKING_URI, else `mlflow.db` in the root."""
     experiment: str | None = None

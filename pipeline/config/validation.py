@@ -79,17 +79,18 @@ def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, list
         path.append(str(part))
         field = model.model_fields.get(str(part)) if model else None
         if field is not None:
-            candidates = _models_in(field.annotation)
+            candidates = models_in(field.annotation)
             model = candidates[0] if len(candidates) == 1 else None
         elif isinstance(part, str) and part != location[-1] and candidates:
             model = candidates[0]
     return model, path
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field's type may hold, inside unions, tuples and mappings too."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
 def _tag(model: type[BaseModel]) -> str | None:

@@ -111,11 +111,15 @@ def _versions() -> Check:
 
 def _devices() -> Check:
     from pipeline.provenance import machine
-    from pipeline.training.hardware import resolve_device, resolve_precision
+    from pipeline.training.hardware import (
+        resolve_accelerator,
+        resolve_device,
+        resolve_precision,
+    )
 
     computer = machine()
     device = resolve_device("auto")
-    precision = resolve_precision("auto", "auto")
+    precision = resolve_precision("auto", resolve_accelerator("auto"))
     gpus = f", {', '.join(computer.gpus)}" if computer.gpus else ""
     if computer.gpus and device.type == "cpu":
         return Check(
