@@ -9,7 +9,8 @@ metric without each row in turn, which costs the square of the rows.
 
 The intervals show what another test set of the same size could have given, not what another seed of
 training could. They are too narrow for few rows (below about 30), and of width zero where every row
-agrees, such as at an accuracy of 1.
+agrees, such as at an accuracy of 1. The calibration error over few rows is itself too high, and so
+are its bounds.
 """
 
 from __future__ import annotations

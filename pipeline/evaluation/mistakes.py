@@ -99,7 +99,7 @@ def _label_case(case: Mapping[str, Any], label_names: Sequence[str]) -> str:
     )
     return _article(
         case,
-        f'{escape(case["prediction"])} <span class="side">is actually {escape(case["label"])}'
+        f'{escape(case["prediction"])} <span class="side">instead of {escape(case["label"])}'
         f"</span>",
         f"{case['score']:.1%} sure",
         f'<p class="text">{escape(_cut(case["text"]))}</p><table class="bars">{bars}</table>',

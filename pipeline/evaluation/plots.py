@@ -84,6 +84,11 @@ def draw_plots(
         }
         for name, figure in figures.items():
             figure.axes[0].set_title(f"{figure.axes[0].get_title(loc='left')} · {names[title]}")
+            if any(names[label] == f"#{line}" for line, label in enumerate(labels, start=1)):
+                figure.supxlabel(
+                    "#n is the n-th label of per_class.csv: no font here has its letters",
+                    fontsize=9,
+                )
             figure.savefig(directory / f"{name}.png", dpi=140, metadata={"Software": None})
 
 
@@ -142,7 +147,7 @@ def _number_cells(axes: Axes, counts: IntArray, shares: FloatArray) -> None:
 
 def _precision_recall(found: Decisions, names: Names) -> Figure:
     """The curve over all, and those of the labels with the lowest average precision."""
-    figure = _figure(7.4, 5.2)
+    figure = _figure(9.4, 5.2)
     axes = figure.add_subplot(title="Precision and recall", xlabel="recall", ylabel="precision")
     quality = {name: average_precision(one) for name, one in found.rankings.items()}
     order = sorted(
@@ -173,10 +178,10 @@ def _precision_recall(found: Decisions, names: Names) -> Figure:
     axes.grid()
     handles, labels = axes.get_legend_handles_labels()
     hidden = len(order) - len(colours)
-    axes.legend(
+    figure.legend(
         handles[::-1],
         labels[::-1],
-        loc="lower left",
+        loc="outside right upper",
         title=f"lowest of {len(order)} (grey: the others)" if hidden else None,
         alignment="left",
     )
@@ -186,7 +191,7 @@ def _precision_recall(found: Decisions, names: Names) -> Figure:
 def _steps(curve: pa.Table) -> tuple[FloatArray, FloatArray]:
     """Points of the curve as far as it goes, from recall 0 on."""
     recall, precision = curve["recall"].to_numpy(), curve["precision"].to_numpy()
-    return np.append(0.0, recall), np.append(precision[:1], precision)
+    return np.append(0 * recall[:1], recall), np.append(precision[:1], precision)
 
 
 def _reliability(found: Decisions, num_bins: int) -> Figure:
@@ -203,12 +208,11 @@ def _reliability(found: Decisions, num_bins: int) -> Figure:
         confidence,
         accuracy,
         yerr=np.clip([accuracy - low, high - accuracy], 0, None),
-        fmt="o-",
+        fmt="o",
         color=COLOURS[0],
         ecolor=COLOURS[5],
-        linewidth=1.8,
         capsize=3,
-        label="this model (95 % of a bin)",
+        label="decisions of a bin, 95 % interval",
     )
     above.set(title="Reliability", ylabel="share that is right", ylim=(-0.02, 1.03))
     above.legend(loc="upper left")
@@ -247,7 +251,7 @@ def _per_class(classes: pa.Table, names: Names) -> Figure:
         for label, rows in zip(shown["label"].to_pylist(), shown["rows"].to_pylist(), strict=True)
     ]
     axes.set_yticks(places, labels)
-    axes.set(xlim=(-0.02, 1.02), ylim=(shown.num_rows - 0.5, -0.5), xlabel="value, 95 % interval")
+    axes.set(xlim=(-0.02, 1.02), ylim=(shown.num_rows - 0.5, -0.5), xlabel="value and its interval")
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
