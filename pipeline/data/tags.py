@@ -109,7 +109,7 @@ def _broken(message: str, scheme: str, tags: Sequence[Any], number: int) -> Rule
     fitting = [
         name
         for name, letters in LETTERS.items()
-        if name != scheme and prefixes <= set(letters) and not prefixes <= set("BI")
+        if prefixes <= set(letters) and not prefixes <= {*LETTERS[scheme], *"BI"}
     ]
     allowed = ", ".join(f"{letter}-…" for letter in LETTERS[scheme])
     remedy = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from html.parser import HTMLParser
 
 _BREAKING = """
 address article aside blockquote br dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6
@@ -10,7 +10,8 @@ header hr li main nav ol p pre section table td th tr ul
 """
 BREAKING = frozenset(_BREAKING.split())
 """Tags that part words."""
-UNSEEN = ("script", "style", "template")
+UNSEEN = frozenset({"script", "style", "template"})
+"""Tags whose content no browser shows."""
 
 
 class Html:
@@ -20,16 +21,34 @@ class Html:
         """The text that a browser would show."""
         if "<" not in text and "&" not in text:
             return text
-        from bs4 import BeautifulSoup, Comment, MarkupResemblesLocatorWarning
+        reader = _Reader()
+        reader.feed(text)
+        reader.close()
+        return "".join(reader.parts)
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-            soup = BeautifulSoup(text, "html.parser")
-        for tag in soup.find_all(UNSEEN):
-            tag.decompose()
-        for comment in soup.find_all(string=lambda found: isinstance(found, Comment)):
-            comment.extract()
-        for tag in soup.find_all(BREAKING):
-            tag.insert_before(" ")
-            tag.insert_after(" ")
-        return soup.get_text()
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._unseen: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 (the base's)
+        if self._unseen is None and tag in UNSEEN:
+            self._unseen = tag
+        elif tag in BREAKING:
+            self.handle_data(" ")
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 (the base's)
+        if tag in BREAKING:
+            self.handle_data(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._unseen:
+            self._unseen = None
+        elif tag in BREAKING:
+            self.handle_data(" ")
+
+    def handle_data(self, data: str) -> None:
+        if self._unseen is None:
+            self.parts.append(data)

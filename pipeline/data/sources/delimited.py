@@ -54,7 +54,7 @@ def read_delimited(
                 )
                 number += part.num_rows
                 last = {name: values[-1] for name, values in columns.items()}
-        if options.quoting and "\n" in (last.get(names[-1]) or "") and _odd_quotes(file):
+        if options.quoting and "\n" in (last.get(names[-1]) or "") and not _ends_quoted(file):
             raise DataError(
                 'a quote (") is opened and never closed, so the rest of the file became one field',
                 file=file.name,
@@ -184,7 +184,10 @@ def _ragged(
     )
 
 
-def _odd_quotes(file: SourceFile) -> bool:
+def _ends_quoted(file: SourceFile) -> bool:
+    """Whether the file's last character, line ends aside, is a quote."""
+    last = b""
     with open_bytes(file) as stream:
-        parts = iter(lambda: stream.read(BLOCK_BYTES), b"")
-        return sum(part.count(b'"') for part in parts) % 2 == 1
+        while part := stream.read(BLOCK_BYTES):
+            last = part.rstrip(b"\r\n\0")[-1:] or last
+    return last == b'"'
