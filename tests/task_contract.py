@@ -166,6 +166,18 @@ class TaskContract(ABC):
         whole = subject.task.encode(rows, subject.tokenizer, subject.label_names, max_length=6)
         assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
 
+    def test_a_batch_is_padded_on_the_right_with_the_padding_id(self, subject: Subject) -> None:
+        batch = subject.collate(subject.rows, 8)
+        width = batch["input_ids"].shape[1]
+        assert width % 8 == 0
+        assert batch["attention_mask"].shape == batch["input_ids"].shape
+        for number, ids in enumerate(subject.rows["input_ids"].to_pylist()):
+            padding = width - len(ids)
+            expected = [*ids, *[subject.tokenizer.pad_token_id] * padding]
+            assert batch["input_ids"][number].tolist() == expected
+            assert batch["attention_mask"][number].tolist() == [1] * len(ids) + [0] * padding
+        assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
+
     def test_text_alone_is_enough_to_predict(self, subject: Subject) -> None:
         rows = self.rows().select(["text"])
         encoded = subject.task.encode(

@@ -116,6 +116,7 @@ def test_what_is_undefined_is_nan_and_left_out_of_averages() -> None:
     assert np.isnan(found["recall/c"])
     assert np.isnan(found["f1/c"])
     assert found["f1_macro"] == pytest.approx((0.8 + 0.0) / 2)
+    assert found["f1_weighted"] == pytest.approx((2 * 0.8 + 1 * 0.0) / 3)
     assert np.isnan(found["mcc"])
     assert found["roc_auc"] == 1.0
 

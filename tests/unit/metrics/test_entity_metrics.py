@@ -75,9 +75,10 @@ def test_values_equal_counting_entity_by_entity_for_every_resample() -> None:
             assert found[name][sample] == pytest.approx(value, nan_ok=True), name
 
 
-def test_an_entity_predicted_twice_counts_once() -> None:
-    found = entity_metrics(array([(0, 0, 1, 0)]), array([(0, 0, 1, 0), (0, 0, 1, 0)]), 1, TYPES)
-    assert found["precision"].tolist() == [1.0]
+def test_an_entity_given_twice_counts_once() -> None:
+    once, twice = array([(0, 0, 1, 0)]), array([(0, 0, 1, 0), (0, 0, 1, 0)])
+    assert entity_metrics(once, twice, 1, TYPES)["f1"].tolist() == [1.0]
+    assert entity_metrics(twice, once, 1, TYPES)["f1"].tolist() == [1.0]
 
 
 def test_undefined_values_are_nan() -> None:

@@ -133,6 +133,14 @@ def test_frozen_parts_have_no_dropout_in_training(make_model: Any, kind: str) ->
         assert not any(part.training for part in module.modules())
 
 
+def test_freezing_a_model_in_training_puts_the_frozen_parts_in_evaluation(make_model: Any) -> None:
+    model = make_model("bert").train()
+    apply_method(model, MethodConfig(kind="frozen_prefix", frozen_layers=1))
+    frozen, trained, _ = encoder_layers(model)
+    assert not any(part.training for part in frozen.modules())
+    assert all(part.training for part in trained.modules())
+
+
 def test_at_least_one_layer_is_trained(make_model: Any) -> None:
     with pytest.raises(
         UserError, match=r"frozen_layers is 3, but bert here has 3 layers"

@@ -230,6 +230,7 @@ def test_a_sigmoid_model_gives_transformers_the_positive_labels_probability(
     classify = pipeline("text-classification", model=str(tmp_path / "model"), device="cpu")
     (theirs,) = classify(TEXTS[:1])
 
+    assert model.config.problem_type == "multi_label_classification"
     assert theirs["label"] == "sport"
     assert theirs["score"] == pytest.approx(ours["scores"][0].as_py()[1])
     assert classify.model.config.negative_label == "other"
