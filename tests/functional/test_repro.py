@@ -107,12 +107,11 @@ def test_the_run_leads_back_to_what_made_it(finished: Project) -> None:
     assert status == "FINISHED"
     assert tags["git.revision"] == first_commit
     assert tags["git.dirty"] == "false"
-    assert tags["config_hash"] == manifest["config_hash"]
-    assert tags["data_hash"] == manifest["dataset_fingerprint"]
+    assert tags["config.hash"] == manifest["config_hash"]
+    assert tags["data.hash"] == manifest["dataset_fingerprint"]
     assert tags["host"] == manifest["host"]
     assert tags["version.torch"] == manifest["versions"]["torch"]
     assert params["model.architecture.hidden_size"] == "32"
-    assert manifest["dataset_fingerprint"][:36] in digests or digests
     logged = yaml.safe_load((Path(artifacts) / "config.yaml").read_text(encoding="utf-8"))
     resolved = yaml.safe_load((finished.root / "outputs/config.yaml").read_text(encoding="utf-8"))
     assert logged == resolved
