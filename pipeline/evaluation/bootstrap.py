@@ -34,15 +34,15 @@ Resamples = dict[str, FloatArray]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the bounds of its confidence interval."""
+    """A value and the bounds of its confidence interval, to six decimal places everywhere."""
 
     value: float
     low: float
     high: float
 
     def as_json(self) -> dict[str, float]:
-        """The three numbers by name, to six decimal places."""
-        return {name: round(number, 6) for name, number in vars(self).items()}
+        """The three numbers by name."""
+        return dict(vars(self))
 
 
 def weights_in_chunks(
@@ -118,7 +118,7 @@ def intervals(
         if np.isnan(value) or not len(defined):
             continue
         low, high = np.quantile(defined, _levels(defined, value, confidence))
-        found[name] = Interval(float(value), float(low), float(high))
+        found[name] = Interval(*(round(float(number), 6) for number in (value, low, high)))
     return found
 
 

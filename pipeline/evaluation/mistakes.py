@@ -42,7 +42,7 @@ def mistakes_page(table: pa.Table, label_names: Sequence[str], *, title: str, mo
     is_entities = "predicted_entities" in table.column_names
     wrong = _wrong_entities(table) if is_entities else _wrong_labels(table)
     shown = wrong[:most]
-    cases = table.take(pa.array(shown)).to_pylist()
+    cases = table.take(pa.array(shown, pa.int64())).to_pylist()
     articles = [
         _entity_case(case) if is_entities else _label_case(case, label_names) for case in cases
     ]

@@ -72,9 +72,9 @@ def per_class(measured: Measured, rows: pa.Table) -> pa.Table:
     }
     for metric in metrics:
         found = [measured.intervals.get(f"{metric}/{label}") for label in order]
-        columns[metric] = [one and round(one.value, 6) for one in found]
-        columns[f"{metric}_low"] = [one and round(one.low, 6) for one in found]
-        columns[f"{metric}_high"] = [one and round(one.high, 6) for one in found]
+        columns[metric] = [one and one.value for one in found]
+        columns[f"{metric}_low"] = [one and one.low for one in found]
+        columns[f"{metric}_high"] = [one and one.high for one in found]
     return pa.table(columns)
 
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.evaluation.baselines import fit_baselines, is_unspaced
+from pipeline.evaluation.lexicon import Lexicon
+
+NAMES = ("other", "sports")
+ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())]))
+
+
+def rows(texts: list[str], labels: list[str]) -> pa.Table:
+    return pa.table({"text": texts, "label": labels})
+
+
+TRAIN = rows(
+    ["the match was won", "a goal in the match", "shares fell", "parliament votes", "rain today"],
+    ["sports", "sports", "other", "other", "other"],
+)
+
+
+def test_majority_predicts_the_most_frequent_label_of_the_train_split() -> None:
+    predict = fit_baselines(["majority"], TRAIN, NAMES)["majority"]
+    found = predict(pa.table({"text": ["match", "match"]}))
+    assert found["prediction"].to_pylist() == ["other", "other"]
+    assert found["score"].to_pylist() == pytest.approx([0.6, 0.6])
+    assert found["scores"].to_pylist() == [pytest.approx([0.6, 0.4])] * 2
+
+
+def test_tfidf_learns_words() -> None:
+    predict = fit_baselines(["tfidf"], TRAIN, NAMES)["tfidf"]
+    found = predict(pa.table({"text": ["the match", "shares and parliament"]}))
+    assert found["prediction"].to_pylist() == ["sports", "other"]
+    assert found["label_id"].to_pylist() == [1, 0]
+    for scores, score in zip(found["scores"].to_pylist(), found["score"].to_pylist(), strict=True):
+        assert sum(scores) == pytest.approx(1.0)
+        assert max(scores) == score
+
+
+def test_a_label_that_the_train_split_lacks_has_no_probability() -> None:
+    predict = fit_baselines(["tfidf"], TRAIN, ("other", "sports", "weather"))["tfidf"]
+    assert [scores[2] for scores in predict(TRAIN)["scores"].to_pylist()] == [0.0] * 5
+
+
+def test_tfidf_of_chinese_without_spaces_learns_characters() -> None:
+    train = rows(
+        ["球队赢得比赛", "股市今天大涨", "比赛在北京举行", "银行降低利率"], ["s", "o", "s", "o"]
+    )
+    predict = fit_baselines(["tfidf"], train, ("o", "s"))["tfidf"]
+    found = predict(pa.table({"text": ["昨晚的比赛", "央行的利率"]}))
+    assert found["prediction"].to_pylist() == ["s", "o"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "unspaced"),
+    [
+        (["球队赢得比赛", "股市今天大涨"], True),
+        (["球队 赢得 比赛", "股市 今天 大涨"], False),
+        (["the team wins", "parliamentary representatives"], False),
+        (["2024 年 体育", "词汇阅读是关键 08年考研暑期英语复习全指南"], True),
+        (["", "12:30"], False),
+    ],
+)
+def test_unspaced_text_is_told_from_segmented_text(texts: list[str], unspaced: bool) -> None:
+    assert is_unspaced(texts) is unspaced
+
+
+def test_equal_rows_give_equal_scores() -> None:
+    first, second = (fit_baselines(["tfidf"], TRAIN, NAMES)["tfidf"](TRAIN) for _ in range(2))
+    assert first.equals(second)
+
+
+def test_baselines_are_those_that_the_columns_allow() -> None:
+    names = ["majority", "tfidf", "lexicon"]
+    assert list(fit_baselines(names, TRAIN, NAMES)) == ["majority", "tfidf"]
+    train = pa.table({"text": ["Rome"], "entities": pa.array([[]], ENTITIES)})
+    assert list(fit_baselines(names, train, NAMES)) == ["lexicon"]
+    assert fit_baselines(["majority"], train, NAMES) == {}
+
+
+def test_tfidf_on_the_shipped_corpus_is_no_straw_man(newsroom: Path) -> None:
+    lines = newsroom.read_text(encoding="utf-8").splitlines()
+    items = [json.loads(line) for line in lines]
+    order = np.random.default_rng(0).permutation(len(items))
+    parts = [
+        rows([items[i]["en"] for i in part], [NAMES[items[i]["is_sports"]] for i in part])
+        for part in (order[:735], order[735:])
+    ]
+    found = fit_baselines(["tfidf"], parts[0], NAMES)["tfidf"](parts[1])
+    right = np.array(found["prediction"].to_pylist()) == np.array(parts[1]["label"].to_pylist())
+    assert right.mean() > 0.86
+
+
+def entity(start: int, end: int, kind: str) -> dict[str, object]:
+    return {"start": start, "end": end, "type": kind}
+
+
+def found(lexicon: Lexicon, text: str) -> list[tuple[str, str]]:
+    return [(text[one["start"] : one["end"]], one["type"]) for one in lexicon.find(text)]
+
+
+def test_the_longest_known_string_wins() -> None:
+    lexicon = Lexicon(["York", "New York City"], [[entity(0, 4, "PER")], [entity(0, 13, "LOC")]])
+    assert found(lexicon, "New York City, York") == [("New York City", "LOC"), ("York", "PER")]
+
+
+def test_a_string_has_its_most_frequent_type_and_that_share_as_score() -> None:
+    lexicon = Lexicon(["Bank"] * 4, [[entity(0, 4, "ORG")]] * 3 + [[entity(0, 4, "LOC")]])
+    assert lexicon.find("the Bank") == [{"start": 4, "end": 8, "type": "ORG", "score": 0.75}]
+
+
+def test_inside_a_word_nothing_is_found_but_chinese_has_no_words_to_keep() -> None:
+    lexicon = Lexicon(["US", "北京"], [[entity(0, 2, "LOC")], [entity(0, 2, "LOC")]])
+    assert found(lexicon, "USA, BUS, US.") == [("US", "LOC")]
+    assert found(lexicon, "在北京举行US") == [("北京", "LOC"), ("US", "LOC")]
+
+
+def test_a_lexicon_of_nothing_finds_nothing() -> None:
+    assert Lexicon(["Rome"], [[]]).find("Rome") == []
