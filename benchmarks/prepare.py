@@ -32,8 +32,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pipeline.config.compose import compose
 from pipeline.data.encoding import encode_split
@@ -41,6 +40,7 @@ from pipeline.data.staging import mapped, stage
 from pipeline.models.tokenizer import make_tokenizer
 from pipeline.tasks.registry import load_task
 
+ROOT = Path(__file__).resolve().parent.parent
 AG_NEWS = ROOT.parent / "shared" / "data" / "en_cls_agnews" / "train.csv.gz"
 PART = 10_000
 """Rows written together when the input is made."""
