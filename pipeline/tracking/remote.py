@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 KEY_TAG = "pipeline.run_key"
 """The tag by which every command finds the run of a model again."""
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Lets the UI open with runs and charts instead of its view for language-model applications."""
+
 
 class DeletedExperimentError(Exception):
     """The experiment was deleted in MLflow, which keeps its name taken."""
@@ -180,7 +183,7 @@ def _experiment(client: MlflowClient, name: str, uri: str, root: Path) -> str:
     if found is None:
         try:
             location = artifact_location(uri, root, name)
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, location, tags=_KIND))
         except MlflowException as error:
             found = client.get_experiment_by_name(name)
             if found is None:
