@@ -76,7 +76,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> PrepareResult:
         write_text(directory / QUALITY_PAGE, page(report))
     rejected.unlink(missing_ok=True)
     for found in report.of("warning"):
-        warn(f"{found.title}: {found.message} {found.advice}")
+        warn(f"{found.title}: {found.message} {found.advice}".rstrip())
     rows = ", ".join(f"{name} {count:,}" for name, count in info.rows.items())
     notice(
         f"prepared {info.name}: {rows} rows, {sum(info.tokens.values()):,} tokens; "

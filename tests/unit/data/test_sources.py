@@ -181,6 +181,16 @@ def test_a_quote_that_is_never_closed_is_not_silently_the_rest_of_the_file(
     assert "quoting=false" in str(error.remedy)
 
 
+def test_a_row_longer_than_a_block_suggests_an_open_quote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.data.sources.delimited.BLOCK_BYTES", 2_000)
+    lines = "".join(f"row {i},a\n" for i in range(2_000))
+    error = error_of(write(tmp_path / "a.csv", f'text,label\n"open,a\n{lines}'))
+    assert "longer than" in error.message
+    assert "quote" in str(error.remedy)
+
+
 def test_odd_quotes_within_words_are_no_mistake(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'label,text\na,5" disk\nb,"two\nlines"\n')
     assert read(path)[0]["text"] == ['5" disk', "two\nlines"]
