@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from pipeline.artifacts import Outputs, read_json, write_json
+from pipeline.data.store import EncodedDataset
+from pipeline.errors import EnvironmentProblem, UserError
+from pipeline.evaluation import results
+from pipeline.evaluation.baselines import Baseline, fit_baselines
+from pipeline.manifest import Manifest
+from pipeline.stages import evaluate
+from tests.trained import ROWS, tiny_config, write_stages
+
+torch.set_num_threads(1)
+
+QUICK = {"num_bootstrap_samples": 200}
+DETAILS = {
+    "confusion.csv",
+    "confusion.png",
+    "metrics.json",
+    "mistakes.html",
+    "per_class.csv",
+    "per_class.png",
+    "pr_curve.csv",
+    "pr_curve.png",
+    "predictions_test.parquet",
+    "predictions_train.parquet",
+    "predictions_validation.parquet",
+    "reliability.csv",
+    "reliability.png",
+}
+
+
+def run(root: Path, outputs: Outputs, **sections: Any) -> evaluate.EvaluateResult:
+    sections = {"evaluation": QUICK, **sections}
+    return evaluate.run(tiny_config(**sections), root=root, outputs=outputs)
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Outputs:
+    return write_stages(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task_kind", "baselines"),
+    [("text_classification", {"majority", "tfidf"}), ("token_classification", {"lexicon"})],
+)
+def test_every_file_of_the_directory_is_written(
+    tmp_path: Path, task_kind: str, baselines: set[str]
+) -> None:
+    outputs = write_stages(tmp_path, task_kind=task_kind)
+    result = run(tmp_path, outputs, task={"kind": task_kind})
+    assert {path.name for path in outputs.evaluation.iterdir()} == DETAILS
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    assert metrics == result.results.as_json()
+    assert metrics["baselines"].keys() == metrics["difference"].keys() == baselines
+
+
+def test_metrics_json_has_one_shape(tmp_path: Path, outputs: Outputs) -> None:
+    run(tmp_path, outputs)
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    assert metrics.keys() == {"test", "validation", "train", "baselines", "difference"}
+    beside = [*metrics["baselines"].values(), *metrics["difference"].values()]
+    for part in (metrics["test"], metrics["validation"], *beside):
+        assert {"accuracy", "f1_macro", "log_loss"} <= part.keys()
+        for entry in part.values():
+            assert entry.keys() == {"value", "low", "high"}
+            assert all(isinstance(number, float) for number in entry.values())
+            assert entry["low"] <= entry["high"]
+    assert all(entry.keys() == {"value"} for entry in metrics["train"].values())
+    assert not any("/" in name for name in metrics["test"]), "those of classes have a table"
+
+
+def test_metrics_are_those_of_the_predictions(tmp_path: Path, outputs: Outputs) -> None:
+    run(tmp_path, outputs)
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    for split, count in ROWS.items():
+        found = pq.read_table(outputs.evaluation / f"predictions_{split}.parquet")
+        table = EncodedDataset.open(outputs.dataset).split(split).table
+        assert found.num_rows == count
+        assert found["id"].to_pylist() == table["id"].to_pylist()
+        assert found["text"].to_pylist() == table["text"].to_pylist()
+        labels, predicted = (np.array(found[name].to_pylist()) for name in ("label", "prediction"))
+        assert metrics[split]["accuracy"]["value"] == pytest.approx((labels == predicted).mean())
+        assert metrics[split]["log_loss"]["value"] == pytest.approx(
+            np.mean(found["loss"].to_numpy()), abs=1e-5
+        )
+
+
+def test_the_difference_is_that_of_the_values(tmp_path: Path, outputs: Outputs) -> None:
+    run(tmp_path, outputs)
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    for baseline, above in metrics["difference"].items():
+        expected = (
+            metrics["test"]["accuracy"]["value"]
+            - metrics["baselines"][baseline]["accuracy"]["value"]
+        )
+        assert above["accuracy"]["value"] == pytest.approx(expected, abs=2e-6)
+
+
+def test_the_same_model_and_data_give_the_same_files(tmp_path: Path, outputs: Outputs) -> None:
+    run(tmp_path, outputs)
+    before = {path.name: path.read_bytes() for path in outputs.evaluation.iterdir()}
+    run(tmp_path, outputs)
+    after = {path.name: path.read_bytes() for path in outputs.evaluation.iterdir()}
+    assert [name for name in before if before[name] != after[name]] == []
+    run(tmp_path, outputs, evaluation={**QUICK, "seed": 1})
+    assert (outputs.evaluation / "metrics.json").read_bytes() != before["metrics.json"]
+
+
+def test_baselines_learn_from_the_train_split_and_see_no_label_of_test(
+    tmp_path: Path, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[pa.Table] = []
+    predicted: list[pa.Table] = []
+
+    def spy(names: Any, train: pa.Table, label_names: Any) -> Any:
+        fitted.append(train)
+        made = fit_baselines(names, train, label_names)
+
+        def watched(predict: Baseline) -> Baseline:
+            def recorded(rows: pa.Table) -> pa.Table:
+                predicted.append(rows)
+                return predict(rows)
+
+            return recorded
+
+        return {name: watched(predict) for name, predict in made.items()}
+
+    monkeypatch.setattr(results, "fit_baselines", spy)
+    run(tmp_path, outputs)
+    dataset = EncodedDataset.open(outputs.dataset)
+    assert [table.equals(dataset.split("train").table) for table in fitted] == [True]
+    assert [table.column_names for table in predicted] == [["text"], ["text"]]
+    assert predicted[0]["text"].equals(dataset.split("test").table["text"])
+
+
+def test_a_model_of_other_data_is_refused_and_nothing_is_lost(
+    tmp_path: Path, outputs: Outputs
+) -> None:
+    before = (outputs.evaluation / "metrics.json").read_bytes()
+    info = read_json(outputs.dataset / "info.json")
+    write_json(outputs.dataset / "info.json", {**info, "fingerprint": "e" * 64})
+    with pytest.raises(UserError, match="trained on other data") as caught:
+        run(tmp_path, outputs)
+    assert "ffffffffffff, not eeeeeeeeeeee" in str(caught.value)
+    assert "dvc repro" in str(caught.value.remedy)
+    assert (outputs.evaluation / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("missing", ["dataset", "model"])
+def test_what_an_earlier_stage_has_not_made_is_named(
+    tmp_path: Path, outputs: Outputs, missing: str
+) -> None:
+    shutil.rmtree(outputs.root / missing)
+    with pytest.raises(UserError, match=missing) as caught:
+        run(tmp_path, outputs)
+    assert caught.value.remedy
+
+
+def test_a_full_disk_leaves_the_old_directory(
+    tmp_path: Path, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name for path in outputs.evaluation.iterdir()}
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(EnvironmentProblem, match="No space left"):
+        run(tmp_path, outputs)
+    assert {path.name for path in outputs.evaluation.iterdir()} == before
+    assert [path.name for path in outputs.root.iterdir() if path.name.startswith(".")] == []
+
+
+def test_baselines_and_mistakes_can_be_left_out(tmp_path: Path, outputs: Outputs) -> None:
+    run(tmp_path, outputs, evaluation={**QUICK, "baselines": [], "num_mistakes": 0})
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    assert metrics["baselines"] == metrics["difference"] == {}
+    assert "Shown: 0" in (outputs.evaluation / "mistakes.html").read_text(encoding="utf-8")
+
+
+def test_metrics_and_files_join_the_model_s_run(tmp_path: Path, outputs: Outputs) -> None:
+    tracking = {"enabled": True}
+    first = run(tmp_path, outputs, tracking=tracking)
+    run(tmp_path, outputs, tracking=tracking)
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        runs = store.execute("SELECT status, artifact_uri FROM runs").fetchall()
+        points = store.execute("SELECT key, value, step FROM metrics").fetchall()
+    assert len(runs) == 1
+    assert runs[0][0] == "FINISHED"
+    assert len({key for key, _, _ in points}) == len(points), "a repetition logs no point again"
+    logged = {key: value for key, value, _ in points}
+    assert {step for _, _, step in points} == {Manifest.read(outputs.model).best_step}
+    one = first.results.test.intervals["accuracy"]
+    assert logged["test/accuracy"] == one.value
+    assert logged["test/accuracy_low"] == one.low
+    assert logged["test/accuracy_high"] == one.high
+    assert {
+        "val/accuracy",
+        "val/accuracy_low",
+        "test/f1/sports",
+        "baseline/tfidf/accuracy",
+        "test/accuracy_above_tfidf",
+        "test/accuracy_above_tfidf_low",
+    } <= logged.keys()
+    artifacts = {path.name for path in (Path(runs[0][1]) / "evaluation").iterdir()}
+    assert artifacts == DETAILS
+
+
+def test_the_terminal_shows_the_metrics_and_what_fine_tuning_bought(
+    tmp_path: Path, outputs: Outputs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(tmp_path, outputs, task={"primary_metric": "f1_macro"})
+    shown = capsys.readouterr().out
+    lines = [line.split() for line in shown.splitlines() if line.strip()]
+    assert lines[0] == ["test", "fine-tuned", "95%", "interval", "majority", "tfidf"]
+    one = result.results.test.intervals["f1_macro"]
+    assert lines[2][:5] == [
+        "f1_macro",
+        f"{one.value:.3f}",
+        f"{one.low:.3f}",
+        "…",
+        f"{one.high:.3f}",
+    ]
+    assert "f1_macro less that of tfidf: " in shown
+    assert json.dumps(result.results.as_json())
