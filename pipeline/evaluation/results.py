@@ -108,7 +108,7 @@ class Results:
         primary = self.metric_names[0]
         found = {name: self.test.above(measured) for name, measured in self.baselines.items()}
         return [
-            f"{primary} less that of {name}: {above[primary].value:+.3f} "
+            f"{primary} above {name}: {above[primary].value:+.3f} "
             f"({above[primary].low:+.3f} … {above[primary].high:+.3f}, paired)"
             for name, above in found.items()
             if primary in above

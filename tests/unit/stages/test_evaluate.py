@@ -233,5 +233,5 @@ def test_the_terminal_shows_the_metrics_and_what_fine_tuning_bought(
         "…",
         f"{one.high:.3f}",
     ]
-    assert "f1_macro less that of tfidf: " in shown
+    assert "f1_macro above tfidf: " in shown
     assert json.dumps(result.results.as_json())
