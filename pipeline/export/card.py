@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,8 @@ class CardFacts:
         model_config: The model's `config.json`.
         hyperparameters: Settings of training by dotted name.
         cleaning: Names of the cleaning steps, in order.
-        metrics: `metrics.json` of the evaluation.
+        metrics: `metrics.json` of the evaluation; undefined metrics are absent.
+        per_class: The lines of the evaluation's `per_class.csv`; none where there is no such file.
         metric_names: Metrics that any label set has, the most important first.
         confidence: Coverage of the intervals.
         report: Parity, latency and sizes of the exported files.
@@ -57,6 +58,7 @@ class CardFacts:
     hyperparameters: Mapping[str, str]
     cleaning: tuple[str, ...]
     metrics: Mapping[str, Any]
+    per_class: Sequence[Mapping[str, str]]
     metric_names: tuple[str, ...]
     confidence: float
     report: ExportReport
@@ -112,5 +114,5 @@ def _results(facts: CardFacts) -> list[EvalResult]:
             },
         )
         for name in facts.metric_names
-        if name in measured and card_text.defined(measured[name]["value"])
+        if name in measured
     ]

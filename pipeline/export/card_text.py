@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +31,14 @@ def body(facts: CardFacts) -> str:
 
 def _title(facts: CardFacts) -> str:
     manifest = facts.manifest
+    origin = manifest.checkpoint
+    if facts.base_model and facts.base_model not in origin:
+        origin += f", which carries {facts.base_model}"
     return (
         f"# {manifest.experiment}\n\n"
         f"A `{facts.model_config['model_type']}` model of {manifest.num_parameters:,} parameters "
         f"for {_words(manifest.task)}, trained on {facts.dataset.rows['train']:,} rows of "
-        f"`{facts.dataset.name}`. Its weights began as: {manifest.checkpoint}."
+        f"`{facts.dataset.name}`. Its weights began as: {origin}."
     )
 
 
@@ -87,24 +89,55 @@ def _procedure(facts: CardFacts) -> str:
 
 def _results(facts: CardFacts) -> str:
     metrics = facts.metrics
-    baselines: Mapping[str, Any] = metrics.get("baselines") or {}
-    columns = {"test": metrics["test"], "validation": metrics.get("validation") or {}}
+    baselines: Mapping[str, Any] = metrics["baselines"]
+    columns = {"test": metrics["test"], "validation": metrics["validation"]}
     columns |= {f"test, {name} baseline": values for name, values in baselines.items()}
-    columns = {name: values for name, values in columns.items() if values}
     rows = [
         (f"`{metric}`", *(_interval(values.get(metric)) for values in columns.values()))
         for metric in facts.metric_names
         if metric in metrics["test"]
     ]
-    kept = [name for name in metrics["test"] if name not in facts.metric_names]
-    by_class = [(f"`{name}`", _interval(metrics["test"][name])) for name in kept]
-    return (
+    parts = [
         f"## Results\n\nOn the {facts.dataset.rows['test']:,} rows of the test split, which "
         "neither training nor the choice of weights saw. In brackets: "
-        f"{facts.confidence:.0%} bootstrap intervals.\n\n"
-        f"{_table(('metric', *columns), rows)}"
-        + (f"\n\n{_table(('by class', 'test'), by_class)}" if by_class else "")
-    )
+        f"{facts.confidence:.0%} bootstrap intervals.",
+        _table(("metric", *columns), rows),
+    ]
+    primary = facts.metric_names[0]
+    above = [
+        f"`{primary}` less that of the {name} baseline, on the same resamples: "
+        f"{_interval(values[primary])}."
+        for name, values in metrics["difference"].items()
+        if primary in values
+    ]
+    if above:
+        parts.append("\n".join(above))
+    if facts.per_class:
+        parts.append(_per_class(facts.per_class))
+    return "\n\n".join(parts)
+
+
+def _per_class(classes: Sequence[Mapping[str, str]]) -> str:
+    """The columns `<metric>`, `<metric>_low` and `<metric>_high` as one column for each metric."""
+    names = [name for name in classes[0] if f"{name}_low" in classes[0]]
+    rows = [
+        (
+            f"`{one['label']}`",
+            one["rows"],
+            *(
+                _interval(
+                    {
+                        "value": _number(one[name]),
+                        "low": _number(one[f"{name}_low"]),
+                        "high": _number(one[f"{name}_high"]),
+                    }
+                )
+                for name in names
+            ),
+        )
+        for one in classes
+    ]
+    return _table(("class", "rows", *names), rows)
 
 
 def _limits(facts: CardFacts) -> str:
@@ -166,8 +199,9 @@ def _how_to_use(facts: CardFacts) -> str:
     from pipeline.models.lstm import MODEL_TYPE
 
     tag = facts.pipeline_tag
+    cleans = ", which also cleans texts" if facts.cleaning else ""
     parts = [
-        "## How to use\n\nWith the pipeline that made it, which also cleans texts:\n\n```bash\n"
+        f"## How to use\n\nWith the pipeline that made it{cleans}:\n\n```bash\n"
         'python -m pipeline predict --model path/to/this/directory "a text"\n```'
     ]
     if tag is not None:
@@ -213,18 +247,16 @@ def _megabytes(num_bytes: int) -> str:
 
 
 def _interval(metric: Mapping[str, float | None] | None) -> str:
-    """A value with its bounds, as far as they are defined."""
-    if metric is None or not defined(metric.get("value")):
+    """A value with its bounds; a dash for one that is undefined, which is absent or null."""
+    if metric is None or metric["value"] is None:
         return "–"
-    text = f"{metric['value']:.3f}"
-    if defined(metric.get("low")) and defined(metric.get("high")):
-        text += f" [{metric['low']:.3f}, {metric['high']:.3f}]"
-    return text
+    if metric["low"] is None or metric["high"] is None:
+        return f"{metric['value']:.3f}"
+    return f"{metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]"
 
 
-def defined(value: float | None) -> bool:
-    """Whether a figure of `metrics.json` is a number."""
-    return value is not None and not math.isnan(value)
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
 
 
 def _code(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

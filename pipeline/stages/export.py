@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
             dataset=dataset.info,
             model_config=read_model_config(fresh),
             metrics=metrics,
+            per_class=_per_class(outputs.evaluation / "per_class.csv"),
             report=report,
             **_card_settings(config, task),
         )
@@ -77,12 +79,24 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
     return ExportResult(outputs.export, report)
 
 
+def _per_class(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def _card_settings(config: Config, task: Task) -> dict[str, Any]:
     """What the card says of the configuration."""
     checkpoint = config.model.checkpoint
     hub = config.data.hub
     primary = primary_metric(task, config.task.primary_metric).name
-    settings = config.model_dump(mode="json", include=set(_TRAINING_SECTIONS))
+    settings = config.model_dump(
+        mode="json",
+        include=set(_TRAINING_SECTIONS),
+        exclude={"model": {"checkpoint"}},
+        exclude_none=True,
+    )
     return {
         "dataset_id": config.data.name if hub is None else hub.dataset,
         "base_model": checkpoint.location if checkpoint.source == "hub" else checkpoint.hub_id,

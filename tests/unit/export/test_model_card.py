@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pipeline.export.parity import Parity
 from pipeline.export.report import ExportedModel, ExportReport, Timing
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
+from tests.conftest import REPOSITORY
 from tests.trained import ROWS, write_stages
 
 REPORT = ExportReport(
@@ -47,6 +50,7 @@ def facts(
         "hyperparameters": {"optimizer.lr": "0.0003", "seed": "3"},
         "cleaning": ("unicode", "whitespace"),
         "metrics": metrics,
+        "per_class": [],
         "metric_names": tuple(metrics["test"]),
         "confidence": 0.95,
         "report": REPORT,
@@ -105,6 +109,10 @@ def test_the_text_gives_results_with_intervals_beside_the_baselines(tmp_path: Pa
     assert "| metric | test | validation | test, majority baseline |" in text
     assert f"the {ROWS['test']} rows of the test split" in text
     assert "95% bootstrap intervals" in text
+    assert (
+        "`accuracy` less that of the majority baseline, on the same resamples: "
+        "0.300 [0.200, 0.400]." in text
+    )
 
 
 def test_figures_of_training_data_export_and_environment_are_there(tmp_path: Path) -> None:
@@ -140,24 +148,27 @@ def test_what_is_not_known_is_not_invented(tmp_path: Path) -> None:
     assert "None" not in text
 
 
-def test_an_undefined_metric_is_a_dash(tmp_path: Path) -> None:
+def test_an_undefined_metric_is_left_out_or_a_dash(tmp_path: Path) -> None:
     given = facts(tmp_path)
-    undefined = {"value": None, "low": None, "high": None}
-    metrics = {**given.metrics, "test": {**given.metrics["test"], "roc_auc": undefined}}
-    given = facts(tmp_path / "again", metrics=metrics)
-    data, text = reloaded(build_card(given), tmp_path)
-    assert re.search(r"\| `roc_auc` \| – \|", text)
-    assert data.eval_results is not None
-    assert "roc_auc" not in {result.metric_name for result in data.eval_results}
+    test = {name: one for name, one in given.metrics["test"].items() if name != "mcc"}
+    validation = {k: one for k, one in given.metrics["validation"].items() if k != "roc_auc"}
+    metrics = {**given.metrics, "test": test, "validation": validation}
+    changed = facts(tmp_path / "again", metrics=metrics, metric_names=given.metric_names)
+    data, text = reloaded(build_card(changed), tmp_path)
+    assert "`mcc`" not in text
+    assert re.search(r"\| `roc_auc` \| 0\.850 \[[^|]+\| – \| 0\.5", text)
+    assert "mcc" not in {result.metric_name for result in data.eval_results or ()}
 
 
 def test_metrics_of_single_classes_have_a_table_of_their_own(tmp_path: Path) -> None:
-    given = facts(tmp_path)
-    per_class = {"value": 0.25, "low": 0.125, "high": 0.5}
-    metrics = {**given.metrics, "test": {**given.metrics["test"], "f1/a|b": per_class}}
-    names = tuple(given.metrics["test"])
-    text = build_card(facts(tmp_path / "again", metrics=metrics, metric_names=names)).text
-    assert "| `f1/a\\|b` | 0.250 [0.125, 0.500] |" in text
+    per_class = [
+        {"label": "a|b", "rows": "12", "f1": "0.25", "f1_low": "0.125", "f1_high": "0.5"},
+        {"label": "c", "rows": "0", "f1": "", "f1_low": "", "f1_high": ""},
+    ]
+    text = build_card(facts(tmp_path, per_class=per_class)).text
+    assert "| class | rows | f1 |" in text
+    assert "| `a\\|b` | 12 | 0.250 [0.125, 0.500] |" in text
+    assert "| `c` | 0 | – |" in text
 
 
 def test_a_sigmoid_model_says_what_its_one_output_means(tmp_path: Path) -> None:
@@ -166,10 +177,24 @@ def test_a_sigmoid_model_says_what_its_one_output_means(tmp_path: Path) -> None:
     assert "import pipeline.models.lstm" in text
 
 
-def test_the_snippets_fit_the_model(tmp_path: Path) -> None:
-    text = build_card(facts(tmp_path, kind="bert", task="token_classification")).text
-    assert 'pipeline("token-classification"' in text
-    assert "aggregation_strategy" in text
-    assert "import pipeline.models.lstm" not in text
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        compile(code, "card", "exec")
+@pytest.mark.parametrize(
+    ("kind", "task", "options"),
+    [
+        ("bert", "token_classification", {}),
+        ("lstm", "text_classification", {"objective": "sigmoid"}),
+        ("gpt2", "text_classification", {}),
+    ],
+)
+def test_the_snippet_runs_as_it_stands(
+    tmp_path: Path, kind: str, task: str, options: dict[str, str]
+) -> None:
+    text = build_card(facts(tmp_path, kind=kind, task=task, task_options=options)).text
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = code.replace("path/to/this/directory", str(tmp_path / "outputs" / "model"))
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("[{")
+    key = "entity_group" if task == "token_classification" else "label"
+    names = {"ORG", "PER"} if task == "token_classification" else {"sports", "other"}
+    assert set(re.findall(rf"'{key}': '(\w+)'", done.stdout)) <= names
+    assert f"'{key}'" in done.stdout

@@ -117,6 +117,29 @@ def test_the_report_holds_parity_latency_and_sizes(tmp_path: Path) -> None:
     assert metrics["export/pytorch/latency_ms/batch_3"] > 0
 
 
+def test_the_card_has_the_figures_of_this_run(tmp_path: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    outputs = write_stages(tmp_path)
+    per_class = "label,rows,f1,f1_low,f1_high\nsports,10,0.75,0.5,0.875\n"
+    (outputs.evaluation / "per_class.csv").write_text(per_class)
+    result = run(tmp_path, outputs, optimizer={"lr": 0.0123})
+    card = ModelCard.load(outputs.export / "README.md")
+    data: Any = card.data
+    (accuracy,) = (r for r in data.eval_results if r.metric_type == "accuracy")
+    measured = read_json(outputs.evaluation / "metrics.json")["test"]["accuracy"]
+    assert accuracy.metric_value == measured["value"]
+    parity = result.report.models["onnx"].parity
+    for expected in (
+        "| `optimizer.lr` | `0.0123` |",
+        "| `sports` | 10 | 0.750 [0.500, 0.875] |",
+        f"{parity.max_abs_difference:.2g}",
+        f"{result.report.timings[0].runtimes['onnx'].p50_ms:.2f} / ",
+        "without cleaning",
+    ):
+        assert expected in card.text, expected
+
+
 def test_the_8_bit_graph_alone_leaves_no_other(tmp_path: Path) -> None:
     outputs = write_stages(tmp_path, "lstm")
     run(tmp_path, outputs, export={"formats": ["onnx_int8"]})
