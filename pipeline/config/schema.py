@@ -234,7 +234,7 @@ class EvaluationConfig(Group):
     num_mistakes: int = Field(default=50, ge=0)
     """Most confident mistakes on the error page."""
     num_calibration_bins: int = Field(default=15, ge=2)
-    """Equal-width bins of the expected calibration error."""
+    """Equal-width bins of the reliability diagram; the expected calibration error has 15."""
 
 
 class ExportConfig(Group):

@@ -85,23 +85,17 @@ class Results:
                 others |= _with_bounds("test", {name: above[primary]}, (name,))
         return points, others
 
-    def table(self, confidence: float) -> Table:
-        """Test metrics of the model, with intervals, and those of the baselines beside."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for name in ("test", "fine-tuned", f"{confidence:.0%} interval", *self.baselines):
-            table.add_column(name, justify="left" if name == "test" else "right", no_wrap=True)
-        for metric in self.metric_names:
-            one = self.test.intervals.get(metric)
-            table.add_row(
-                metric,
-                _number(one),
-                "" if one is None else f"{one.low:.3f} … {one.high:.3f}",
-                *(_number(measured.intervals.get(metric)) for measured in self.baselines.values()),
-            )
-        return table
+    def headline(self) -> dict[str, dict[str, float]]:
+        """What `headline.json` holds, for DVC's tables: few numbers, those of `metrics.json`."""
+        primary = self.metric_names[0]
+        test = self._scalars(self.test.intervals)
+        validation = self._scalars(self.validation.intervals)
+        found = {"test": {name: entry["value"] for name, entry in test.items()}}
+        if primary in test:
+            found["test"] |= {f"{primary}_{end}": test[primary][end] for end in ("low", "high")}
+        if primary in validation:
+            found["validation"] = {primary: validation[primary]["value"]}
+        return found
 
     def comparisons(self) -> list[str]:
         """For each baseline in words how far the primary metric is from its."""
@@ -116,6 +110,33 @@ class Results:
 
     def _scalars(self, found: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
         return {name: found[name].as_json() for name in self.metric_names if name in found}
+
+
+def metrics_table(
+    metrics: Mapping[str, Any], confidence: float, *, most: int | None = None
+) -> Table:
+    """Test metrics of the model, with intervals, and those of the baselines beside.
+
+    Args:
+        metrics: What `metrics.json` holds.
+        confidence: Coverage of the intervals.
+        most: Show only so many metrics, the first ones; the primary metric is the first.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("test", "fine-tuned", f"{confidence:.0%} interval", *metrics["baselines"]):
+        table.add_column(name, justify="left" if name == "test" else "right", no_wrap=True)
+    for metric, one in list(metrics["test"].items())[:most]:
+        others = (values.get(metric) for values in metrics["baselines"].values())
+        table.add_row(
+            metric,
+            f"{one['value']:.3f}",
+            f"{one['low']:.3f} … {one['high']:.3f}",
+            *("–" if other is None else f"{other['value']:.3f}" for other in others),
+        )
+    return table
 
 
 def measure_all(
@@ -172,7 +193,3 @@ def _with_bounds(
             named[f"{prefix}/{name}_low"] = found[name].low
             named[f"{prefix}/{name}_high"] = found[name].high
     return named
-
-
-def _number(one: Interval | None) -> str:
-    return "–" if one is None else f"{one.value:.3f}"

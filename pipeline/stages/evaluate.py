@@ -18,7 +18,7 @@ from pipeline.evaluation.decisions import decisions
 from pipeline.evaluation.inference import predict_split, torch_forward
 from pipeline.evaluation.mistakes import mistakes_page
 from pipeline.evaluation.plots import draw_plots
-from pipeline.evaluation.results import Results, measure_all
+from pipeline.evaluation.results import Results, measure_all, metrics_table
 from pipeline.evaluation.tables import (
     per_class,
     readable_predictions,
@@ -39,6 +39,7 @@ from pipeline.training.hardware import (
 )
 
 METRICS = "metrics.json"
+HEADLINE = "headline.json"
 MISTAKES = "mistakes.html"
 PER_CLASS = "per_class.csv"
 
@@ -85,12 +86,13 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
         results = _measure(config, task, dataset, predictions)
         with replace_directory(outputs.evaluation) as fresh:
             write_json(fresh / METRICS, results.as_json())
+            write_json(fresh / HEADLINE, results.headline())
             _write_details(fresh, dataset, predictions, results, config)
         trained, others = results.tracked()
         log.log_metrics(trained, manifest.best_step)
         log.log_metrics(others, manifest.best_step, replace=True)
         log.log_artifact(outputs.evaluation)
-    out.print(results.table(config.evaluation.confidence))
+    out.print(metrics_table(results.as_json(), config.evaluation.confidence))
     for line in results.comparisons():
         out.print(line)
     notice(f"evaluated: {outputs.evaluation}")

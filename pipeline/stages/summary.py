@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from rich.table import Table
 
 from pipeline.artifacts import Outputs, lasting_root, read_json
 from pipeline.config.compose import load_config
 from pipeline.console import out
 from pipeline.data.quality.finding import count_of
+from pipeline.evaluation.results import metrics_table
 from pipeline.export.layout import CARD, ONNX_FILES
 from pipeline.manifest import Manifest
 from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.tracking.status import run_hint
+
+MOST_METRICS = 5
 
 
 def print_summary(root: Path) -> None:
@@ -39,8 +38,9 @@ def print_summary(root: Path) -> None:
         f"{manifest.num_trainable_parameters / 1e6:.1f} M trained parameters, "
         f"{count_of(manifest.steps, 'step')} in {manifest.train_seconds:.0f} s"
     )
-    names = [primary, *(spec.name for spec in task.metric_specs if spec.name != primary)][:5]
-    out.print(_table(names, metrics, config.evaluation.confidence))
+    names = dict.fromkeys([primary, *(spec.name for spec in task.metric_specs)])
+    metrics["test"] = {name: metrics["test"][name] for name in names if name in metrics["test"]}
+    out.print(metrics_table(metrics, config.evaluation.confidence, most=MOST_METRICS))
     for what, path in (
         ("model", outputs.model),
         ("ONNX", next((outputs.export / f for f in ONNX_FILES.values()), outputs.export)),
@@ -55,23 +55,3 @@ def print_summary(root: Path) -> None:
         command = f"`{hint.command}`, then " if hint.command else ""
         where = hint.url or "`python -m pipeline sync` first: the store does not have it yet"
         out.print(f"{'MLflow':12} {command}{where}", markup=False)
-
-
-def _table(names: list[str], metrics: Mapping[str, Any], confidence: float) -> Table:
-    """Test metrics of the model and of the baselines beside it."""
-    measured = {"fine-tuned": metrics["test"], **metrics.get("baselines", {})}
-    table = Table(title=f"test, with {confidence:.0%} intervals", title_justify="left")
-    table.add_column("metric")
-    for name in measured:
-        table.add_column(name, justify="right")
-    for metric in names:
-        cells = [_cell(values.get(metric)) for values in measured.values()]
-        if any(cells):
-            table.add_row(metric, *cells)
-    return table
-
-
-def _cell(entry: Mapping[str, float] | None) -> str:
-    if entry is None or entry.get("value") is None:
-        return ""
-    return f"{entry['value']:.3f}  {entry['low']:.3f} … {entry['high']:.3f}"

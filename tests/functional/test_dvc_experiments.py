@@ -32,12 +32,12 @@ def test_experiments_run_queue_show_and_compare(finished: Project) -> None:
     found = experiments(finished)
     assert {"slower", "grid-1", "grid-2"} <= set(found)
     for name in ("slower", "grid-1", "grid-2"):
-        assert "outputs/evaluation/metrics.json" in found[name]["data"]["metrics"]  # type: ignore[index]
+        assert "outputs/evaluation/headline.json" in found[name]["data"]["metrics"]  # type: ignore[index]
 
     difference = json.loads(
         finished.run("dvc", "metrics", "diff", "--json", "grid-1", "grid-2", "--all")
     )
-    assert "outputs/evaluation/metrics.json" in json.dumps(difference)
+    assert "outputs/evaluation/headline.json" in json.dumps(difference)
 
 
 def test_plots_are_drawn_from_the_outputs(finished: Project) -> None:

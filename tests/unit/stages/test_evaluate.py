@@ -27,6 +27,7 @@ QUICK = {"num_bootstrap_samples": 200}
 DETAILS = {
     "confusion.csv",
     "confusion.png",
+    "headline.json",
     "metrics.json",
     "mistakes.html",
     "per_class.csv",
@@ -79,6 +80,16 @@ def test_metrics_json_has_one_shape(tmp_path: Path, outputs: Outputs) -> None:
             assert entry["low"] <= entry["high"]
     assert all(entry.keys() == {"value"} for entry in metrics["train"].values())
     assert not any("/" in name for name in metrics["test"]), "those of classes have a table"
+
+
+def test_the_headline_repeats_numbers_of_the_metrics(tmp_path: Path, outputs: Outputs) -> None:
+    run(tmp_path, outputs)
+    metrics = read_json(outputs.evaluation / "metrics.json")
+    headline = read_json(outputs.evaluation / "headline.json")
+    low, high = headline["test"].pop("accuracy_low"), headline["test"].pop("accuracy_high")
+    assert (low, high) == (metrics["test"]["accuracy"]["low"], metrics["test"]["accuracy"]["high"])
+    assert headline["test"] == {name: entry["value"] for name, entry in metrics["test"].items()}
+    assert headline["validation"] == {"accuracy": metrics["validation"]["accuracy"]["value"]}
 
 
 def test_metrics_are_those_of_the_predictions(tmp_path: Path, outputs: Outputs) -> None:
