@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,13 @@ from pipeline.console import notice
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedSplit
 from pipeline.tasks.base import MetricSpec, Task
-from pipeline.training.hardware import Precision, configured, resolve_accelerator, resolve_precision
+from pipeline.training.hardware import (
+    Precision,
+    configured,
+    keep_freed_memory,
+    resolve_accelerator,
+    resolve_precision,
+)
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.recorder import LogMetrics, Recorder
 from pipeline.training.schedules import make_schedule
@@ -98,16 +105,20 @@ def fit(
         UserError: If training diverges, or the machine has no such device.
         EnvironmentProblem: If memory does not suffice, or states cannot be written.
     """
+    from pipeline.training.cpu_dropout import cpu_dropout
     from pipeline.training.display import Display
     from pipeline.training.module import FineTuner
+    from pipeline.training.row_gradients import row_gradients
     from pipeline.training.session import Session
 
     with (
         quiet_lightning(),
         memory_errors(settings),
         configured(num_threads=settings.num_threads, deterministic=settings.deterministic),
+        ExitStack() as stack,
     ):
-        precision = resolve_precision(settings.precision, resolve_accelerator(settings.accelerator))
+        accelerator = resolve_accelerator(settings.accelerator)
+        precision = resolve_precision(settings.precision, accelerator)
         trainer = make_trainer(settings)
         batches = partial(_loader, trainer, task, settings, pad=pad_token_id, seed=seed)
         loader = batches(train, shuffle=True)
@@ -118,6 +129,13 @@ def fit(
             max_steps=settings.max_steps,
             validations_per_epoch=settings.validations_per_epoch,
         )
+        masks = rows = None
+        if accelerator == "cpu":
+            keep_freed_memory()
+            if not settings.compile:
+                masks = stack.enter_context(cpu_dropout(model))
+            if trainer.world_size == 1:
+                rows = stack.enter_context(row_gradients(model))
         module = FineTuner(
             model,
             task,
@@ -130,6 +148,8 @@ def fit(
             precision=precision,
             seed=seed,
             compiled=settings.compile,
+            masks=masks,
+            rows=rows,
         )
         state = None if states is None else states.load()
         start = 0 if state is None else state.progress.step

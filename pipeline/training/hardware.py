@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +19,8 @@ Accelerator = Literal["cpu", "gpu", "mps"]
 Precision = Literal["fp32", "bf16"]
 
 _DEVICES: dict[Accelerator, str] = {"cpu": "cpu", "gpu": "cuda", "mps": "mps"}
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""As in glibc's malloc.h."""
 _RANK_VARIABLES = ("RANK", "NODE_RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
@@ -130,6 +134,18 @@ def configured(*, num_threads: int | None, deterministic: bool) -> Iterator[None
         switches.fill_uninitialized_memory = fill
         torch.use_deterministic_algorithms(strict, warn_only=warn_only)
         torch.set_num_threads(threads)
+
+
+def keep_freed_memory() -> None:
+    """Lets the C library keep freed memory for the next step, for the rest of the process.
+
+    It would give large blocks back to the kernel, which has to clear them when the next step asks
+    for them again: 6 to 10 % of a step. Only glibc is told so.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 2**30)
+        mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 def is_main_process() -> bool:

@@ -18,10 +18,12 @@ from transformers import PreTrainedModel
 from pipeline.config.schema import OptimizerConfig
 from pipeline.data.store import EncodedSplit
 from pipeline.tasks.base import IGNORE_INDEX, Batch, Task
+from pipeline.training.cpu_dropout import KeepMasks
 from pipeline.training.hardware import Precision, mixed_precision
 from pipeline.training.optimizers import build_optimizer
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.randomness import seed_batch
+from pipeline.training.row_gradients import RowGradients
 from pipeline.training.schedules import Schedule
 from pipeline.training.state import TrainingState
 
@@ -77,6 +79,8 @@ class FineTuner(LightningModule):
         precision: Of the forward pass.
         seed: Of dropout.
         compiled: Whether the model's forward pass is compiled.
+        masks: Draws dropout in place of torch; None leaves it to torch.
+        rows: Knows gradients of few rows; None where all are dense.
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class FineTuner(LightningModule):
         precision: Precision,
         seed: int,
         compiled: bool,
+        masks: KeepMasks | None = None,
+        rows: RowGradients | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -113,6 +119,8 @@ class FineTuner(LightningModule):
         self._forward: Callable[..., Any] = model
         if compiled:
             self._forward = torch.compile(model, dynamic=True)
+        self._masks = masks
+        self._rows = rows or RowGradients()
         self._trained = [weight for weight in model.parameters() if weight.requires_grad]
         self._first_batch = 0
         self._optimizer_state: dict[str, Any] | None = None
@@ -142,7 +150,9 @@ class FineTuner(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch's gradient, and steps where the plan says so."""
         number = self._first_batch + batch_idx
-        seed_batch(self._seed, self.global_rank, number)
+        word = seed_batch(self._seed, self.global_rank, number)
+        if self._masks is not None:
+            self._masks.seed(word)
         self.step_made = None
         loss = self._task.loss(self(batch), batch)
         labels = (batch["labels"] != IGNORE_INDEX).sum()
@@ -163,7 +173,9 @@ class FineTuner(LightningModule):
         totals = self.trainer.strategy.reduce(self._totals, reduce_op="sum")
         self._totals = None
         loss_sum, labels, tokens = totals
-        gradients = [weight.grad for weight in self._trained if weight.grad is not None]
+        gradients = [
+            self._rows.values(weight) for weight in self._trained if weight.grad is not None
+        ]
         norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
         divisor = torch.ones_like(norm)
         if self._is_weighted:
@@ -179,6 +191,7 @@ class FineTuner(LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * share
         wrapped.step()
+        self._rows.clear()
         optimizer.zero_grad()
         self.step += 1
         self.step_made = Step(

@@ -15,7 +15,7 @@ def seed_initialisation(seed: int) -> None:
     _seed_all([seed, _INITIALISATION])
 
 
-def seed_batch(seed: int, rank: int, batch: int) -> None:
+def seed_batch(seed: int, rank: int, batch: int) -> int:
     """Seeds all generators for the dropout of one batch.
 
     A resumed run draws the same numbers without any generator's state having been saved.
@@ -24,14 +24,18 @@ def seed_batch(seed: int, rank: int, batch: int) -> None:
         seed: The run's seed.
         rank: Which process of a distributed run, from 0.
         batch: Number of the batch within the whole training, from 0.
+
+    Returns:
+        The number they were seeded with, for generators of one's own.
     """
-    _seed_all([seed, rank, batch])
+    return _seed_all([seed, rank, batch])
 
 
-def _seed_all(entropy: list[int]) -> None:
+def _seed_all(entropy: list[int]) -> int:
     import torch
 
     word = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     torch.manual_seed(word)
     np.random.seed(word % 2**32)
     random.seed(word)
+    return word
