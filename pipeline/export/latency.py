@@ -1,4 +1,4 @@
-"""How long one call of a model takes, PyTorch and ONNX Runtime by turns."""
+"""How long one call of a model takes, in PyTorch and in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ class Latency:
 
 
 def measure(calls: Mapping[str, Callable[[], object]], *, repeats: int) -> dict[str, Latency]:
-    """Times calls, each once per turn, so that other load on the machine meets all alike.
+    """Times calls, all of one before the next.
+
+    By turns they would disturb each other: the threads of a runtime stay busy for a while after a
+    call, waiting for the next, and take the cores that the other needs.
 
     Args:
         calls: What to time, by name.
-        repeats: Timed turns, after three turns of warm-up.
+        repeats: Timed calls of each, after three of warm-up.
     """
-    seconds = {name: np.empty(repeats) for name in calls}
-    for turn in range(-_WARM_UP_CALLS, repeats):
-        for name, call in calls.items():
+    found = {}
+    for name, call in calls.items():
+        for _ in range(_WARM_UP_CALLS):
+            call()
+        seconds = np.empty(repeats)
+        for number in range(repeats):
             start = time.perf_counter()
             call()
-            if turn >= 0:
-                seconds[name][turn] = time.perf_counter() - start
-    return {
-        name: Latency(*(round(float(q) * 1e3, 3) for q in np.quantile(values, (0.5, 0.95))))
-        for name, values in seconds.items()
-    }
+            seconds[number] = time.perf_counter() - start
+        p50, p95 = np.quantile(seconds * 1e3, (0.5, 0.95))
+        found[name] = Latency(round(float(p50), 3), round(float(p95), 3))
+    return found
 
 
 def typical_rows(lengths: npt.NDArray[np.integer[Any]], size: int) -> npt.NDArray[np.int64]:
