@@ -137,14 +137,16 @@ def parse_arguments(arguments: Sequence[str]) -> list[Override]:
 
 
 def combine(pinned: Sequence[Override], arguments: Sequence[Override]) -> list[Override]:
-    """Puts arguments over the pinned experiment; naming an experiment leaves the pinned one.
+    """Puts arguments over the pinned experiment.
 
-    For a group chosen twice the later choice stands, since Hydra accepts one.
+    Naming an experiment leaves the pinned one, and choosing a group's option leaves what is pinned
+    for that group. For a group chosen twice the later choice stands, since Hydra accepts one.
     """
-    if any(override.key == EXPERIMENT for override in arguments):
+    chosen = {override.key for override in arguments if override.choice is not None}
+    if EXPERIMENT in chosen:
         pinned = []
-    merged: list[Override] = []
-    for override in (*pinned, *arguments):
+    merged = [override for override in pinned if override.key.partition(".")[0] not in chosen]
+    for override in arguments:
         if override.choice is not None:
             merged = [m for m in merged if m.choice is None or m.key != override.key]
         merged.append(override)

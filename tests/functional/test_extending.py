@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +96,7 @@ def test_a_local_checkpoint_is_a_model(
 def test_a_model_from_scratch_is_one_file(project: Project, repository: Path) -> None:
     add(project, examples(repository, "adding-a-model.md"), "conf/model/small_lstm.yaml")
     project.pipeline("export", "model=small_lstm", *SHORT)
-    assert list((project.root / "runs").glob("*/export/*.onnx"))
+    assert list((project.root / "runs").glob("*/export/onnx/*.onnx"))
 
 
 def test_a_hub_model_without_network_says_what_to_do(project: Project, repository: Path) -> None:
@@ -101,6 +104,22 @@ def test_a_hub_model_without_network_says_what_to_do(project: Project, repositor
     output = project.pipeline("prepare", "model=roberta", code=1)
     assert "hf download FacebookAI/roberta-base" in output
     assert "Traceback" not in output
+
+
+def test_a_task_of_one_s_own_is_held_to_the_contract(tmp_path: Path, repository: Path) -> None:
+    files = examples(repository, "adding-a-task.md")
+    for name in ("ordinal.py", "test_ordinal.py"):
+        (tmp_path / name).write_text(files[name], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "test_ordinal.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{repository}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
 
 
 def test_a_task_is_a_class_of_one_file(project: Project, repository: Path) -> None:

@@ -89,6 +89,17 @@ def test_naming_another_experiment_leaves_the_pinned_values(project: Path) -> No
     assert compose(["optimizer.weight_decay=0.1"], project).optimizer.lr == 0.5
 
 
+def test_choosing_another_option_leaves_what_is_pinned_for_its_group(project: Path) -> None:
+    set_params(
+        project,
+        model={"name": "bert_scratch", "architecture": {"hidden_size": 32}},
+        optimizer={"lr": 0.5},
+    )
+    config = compose(["model=minilm"], project)
+    assert config.model.architecture is None
+    assert config.optimizer.lr == 0.5
+
+
 @pytest.mark.parametrize(
     ("argument", "key", "words"),
     [
