@@ -82,6 +82,11 @@ def cache_root(start: Path | None = None) -> Path:
     return lasting_root(start) / ".cache"
 
 
+def shown(path: Path, root: Path) -> str:
+    """A path as a person reads it: from the project's root where it lies below."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
 @contextmanager
 def replace_directory(target: Path) -> Iterator[Path]:
     """Writes a directory as a whole: the target changes only when the block ends without error.

@@ -191,7 +191,8 @@ class TrainerConfig(Group):
     num_nodes: Count = 1
     """Machines that share the training."""
     strategy: str = "auto"
-    """A strategy of PyTorch Lightning: auto, ddp, fsdp, …"""
+    """A strategy of PyTorch Lightning that keeps the whole model in every process: auto, ddp, or
+    ddp_find_unused_parameters_true."""
     validations_per_epoch: Count = 1
     """Evenly spread validations, the last one at the end of the epoch."""
     early_stopping_patience: Count | None = None

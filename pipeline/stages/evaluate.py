@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.artifacts import Outputs, replace_directory, write_json, write_text
+from pipeline.artifacts import Outputs, replace_directory, shown, write_json, write_text
 from pipeline.config.schema import Config, TrainerConfig
 from pipeline.console import notice, out, progress
 from pipeline.data.loader import BatchLoader
@@ -95,7 +95,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
     out.print(metrics_table(results.as_json(), config.evaluation.confidence))
     for line in results.comparisons():
         out.print(line)
-    notice(f"evaluated: {outputs.evaluation}")
+    notice(f"evaluated: {shown(outputs.evaluation, root)}")
     return EvaluateResult(outputs.evaluation, results)
 
 

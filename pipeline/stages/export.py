@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Outputs, read_json, replace_directory, write_json, write_text
+from pipeline.artifacts import (
+    Outputs,
+    read_json,
+    replace_directory,
+    shown,
+    write_json,
+    write_text,
+)
 from pipeline.config.schema import Config
 from pipeline.console import notice
 from pipeline.data.store import EncodedDataset
@@ -75,7 +82,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
         run_log.log_metrics(report.metrics(), manifest.best_step, replace=True)
         run_log.log_artifact(outputs.export / REPORT, "export")
         run_log.log_artifact(outputs.export / CARD, "export")
-    _tell(report, outputs.export)
+    _tell(report, shown(outputs.export / CARD, root))
     return ExportResult(outputs.export, report)
 
 
@@ -108,7 +115,7 @@ def _card_settings(config: Config, task: Task) -> dict[str, Any]:
     }
 
 
-def _tell(report: ExportReport, directory: Path) -> None:
+def _tell(report: ExportReport, card: str) -> None:
     for name, model in report.models.items():
         parity = model.parity
         notice(
@@ -119,4 +126,4 @@ def _tell(report: ExportReport, directory: Path) -> None:
     for timing in report.timings:
         times = ", ".join(f"{name} {t.p50_ms:.1f} ms" for name, t in timing.runtimes.items())
         notice(f"latency of {timing.batch_size} × {timing.length} tokens: {times}")
-    notice(f"model card: {directory / CARD}")
+    notice(f"model card: {card}")

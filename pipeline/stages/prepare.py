@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.artifacts import Outputs, replace_directory, write_json, write_text
+from pipeline.artifacts import Outputs, replace_directory, shown, write_json, write_text
 from pipeline.config.schema import Config
 from pipeline.console import notice, progress, warn
 from pipeline.data.encoding import encode_split
@@ -80,7 +80,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> PrepareResult:
     rows = ", ".join(f"{name} {count:,}" for name, count in info.rows.items())
     notice(
         f"prepared {info.name}: {rows} rows, {sum(info.tokens.values()):,} tokens; "
-        f"quality report: {_shown(outputs.dataset / QUALITY_PAGE, root)}"
+        f"quality report: {shown(outputs.dataset / QUALITY_PAGE, root)}"
     )
     return PrepareResult(outputs.dataset, info, report)
 
@@ -192,7 +192,3 @@ def _refusal(report: QualityReport, rejected: Path) -> DataError:
         remedy=f"read {rejected}, then mend the data, or raise {keys} if it is meant so; "
         "the dataset prepared before was left as it was",
     )
-
-
-def _shown(path: Path, root: Path) -> Path:
-    return path.relative_to(root) if path.is_relative_to(root) else path

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import Outputs, cache_root, content_hash, replace_directory, write_json
+from pipeline.artifacts import (
+    Outputs,
+    cache_root,
+    content_hash,
+    replace_directory,
+    shown,
+    write_json,
+)
 from pipeline.config.compose import config_hash, to_yaml
 from pipeline.config.schema import Config
 from pipeline.console import notice
@@ -107,9 +114,11 @@ def run(
                 training.write(fresh, fitted, run_key, provenance)
             _log_curves(log, fitted, training.primary)
         states.remove()
+    best = fitted.metrics[training.primary.name]
     notice(
         f"trained {fitted.steps} steps in {fitted.seconds:.0f} s; kept step {fitted.best_step}, "
-        f"val/{training.primary.name} {fitted.metrics[training.primary.name]}: {outputs.model}"
+        f"val/{training.primary.name} {'undefined' if best is None else format(best, '.4f')}: "
+        f"{shown(outputs.model, root)}"
     )
     return TrainResult(outputs.model, run_key, fitted)
 
