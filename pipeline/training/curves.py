@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.training.state import CurvePoint
+from pipeline.training.progress import CurvePoint
 
 
 def curve_rows(curve: Sequence[CurvePoint], primary: str) -> list[dict[str, Any]]:

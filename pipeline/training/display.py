@@ -17,7 +17,7 @@ from rich.progress import (
 
 from pipeline.console import err, notice
 from pipeline.training.plan import TrainingPlan
-from pipeline.training.state import CurvePoint
+from pipeline.training.progress import CurvePoint
 
 
 class Display:
@@ -75,6 +75,8 @@ class Display:
         value = point.metrics[self._primary]
         shown = "undefined" if value is None else f"{value:.4f}"
         self._validated = f"  val/{self._primary} {shown}"
+        if self._task is not None:
+            self._bar.update(self._task, completed=point.step)
         if not self._silent:
             notice(
                 f"epoch {self._epoch(point.step)}, step {point.step}/{self._plan.total_steps}: "

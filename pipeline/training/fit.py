@@ -21,11 +21,12 @@ from pipeline.training.hardware import (
     resolve_precision,
 )
 from pipeline.training.plan import TrainingPlan
+from pipeline.training.progress import CurvePoint
 from pipeline.training.recorder import LogMetrics, Recorder
 from pipeline.training.schedules import make_schedule
 from pipeline.training.selection import Selection
 from pipeline.training.signals import StopRequest
-from pipeline.training.state import CurvePoint, StateStore
+from pipeline.training.state import StateStore
 from pipeline.training.stream import BatchStream
 from pipeline.training.trainer import add_callback, make_trainer, memory_errors, quiet_lightning
 
@@ -179,11 +180,11 @@ def fit(
             if not session.is_complete:
                 add_callback(trainer, session, validate_first=session.validation_pending)
                 model.train()
-                trainer.fit(
-                    module,
-                    BatchStream(loader, plan, start),
-                    batches(validation, shuffle=False),
-                )
+                stream = BatchStream(loader, plan, start)
+                try:
+                    trainer.fit(module, stream, batches(validation, shuffle=False))
+                except SystemExit as ending:  # what Lightning makes of a second Ctrl-C
+                    raise KeyboardInterrupt from ending
     best = session.best
     assert session.best_weights is not None
     body: nn.Module = model

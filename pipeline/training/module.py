@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,10 @@ class FineTuner(LightningModule):
         self._precision = precision
         self._seed = seed
         self._inputs = task.export_spec(model).inputs
-        self._forward: Callable[..., Any] = model
+        run: Callable[..., Any] = model
         if compiled:
-            self._forward = torch.compile(model, dynamic=True)
+            run = torch.compile(model, dynamic=True)
+        self._run = partial(run)  # a module as an attribute would be registered twice
         self._masks = masks
         self._rows = rows or RowGradients()
         self._trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -144,7 +146,7 @@ class FineTuner(LightningModule):
     def forward(self, batch: Batch) -> Tensor:
         """Logits of a batch, `[batch, …]`, float32."""
         with mixed_precision(self.device, self._precision):
-            logits = self._forward(**{name: batch[name] for name in self._inputs}).logits
+            logits = self._run(**{name: batch[name] for name in self._inputs}).logits
         return logits.float()  # type: ignore[no-any-return]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
@@ -170,9 +172,10 @@ class FineTuner(LightningModule):
     def _step(self) -> None:
         """Divides, clips and applies the gradient; all on the device, in one pass over it."""
         assert self._totals is not None
-        totals = self.trainer.strategy.reduce(self._totals, reduce_op="sum")
+        if self.trainer.world_size > 1:
+            torch.distributed.all_reduce(self._totals)
+        loss_sum, labels, tokens = self._totals
         self._totals = None
-        loss_sum, labels, tokens = totals
         gradients = [
             self._rows.values(weight) for weight in self._trained if weight.grad is not None
         ]

@@ -12,12 +12,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pipeline.training.display import Display
 from pipeline.training.module import FineTuner, Validation
 from pipeline.training.plan import TrainingPlan
+from pipeline.training.progress import CurvePoint, Progress
 from pipeline.training.recorder import LogMetrics, Recorder
 from pipeline.training.selection import Best, Selection
 from pipeline.training.signals import Interrupted, StopRequest
 from pipeline.training.state import (
-    CurvePoint,
-    Progress,
     StateStore,
     TrainingState,
     Weights,

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pipeline.errors import EnvironmentProblem
+from pipeline.training.progress import CurvePoint, Progress
 from pipeline.training.selection import Best
-from pipeline.training.state import CurvePoint, Progress, StateStore, TrainingState, snapshot
+from pipeline.training.state import StateStore, TrainingState, snapshot
 
 torch.set_num_threads(1)
 
