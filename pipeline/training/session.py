@@ -148,7 +148,7 @@ class Session(Callback):
         self._recorder.resume()
 
     def _take(self, module: FineTuner, found: Validation) -> None:
-        is_best = self._selection.consider(module.step, found.metrics)
+        is_best = self._selection.consider(module.step, found.loss, found.metrics)
         if is_best:
             self.best_weights = snapshot(module.model.state_dict())
         recorder = self._recorder

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.tasks.base import MetricSpec
@@ -12,15 +13,19 @@ def selection(higher: bool = True, **values: Any) -> Selection:
     )
 
 
-def kept(made: Selection, *values: float | None) -> int:
+def kept(made: Selection, *values: float | None, losses: Sequence[float] = ()) -> int:
     for step, value in enumerate(values):
-        made.consider(step, {"m": value})
+        made.consider(step, losses[step] if losses else 1.0, {"m": value})
     assert made.best is not None
     return made.best.step
 
 
 def test_the_highest_value_is_kept_and_of_equal_ones_the_earlier() -> None:
     assert kept(selection(), 0.5, 0.9, 0.7, 0.9) == 1
+
+
+def test_of_equal_values_that_of_lower_loss_is_kept() -> None:
+    assert kept(selection(), 0.9, 0.9, 0.9, 0.8, losses=[0.3, 0.1, 0.2, 0.05]) == 1
 
 
 def test_the_lowest_value_is_kept_where_lower_is_better() -> None:
@@ -36,7 +41,7 @@ def test_patience_counts_validations_in_a_row_without_improvement() -> None:
     made = selection(patience=2)
     stops = []
     for step, value in enumerate([0.5, 0.4, 0.6, 0.6, 0.5]):
-        made.consider(step, {"m": value})
+        made.consider(step, 1.0, {"m": value})
         stops.append(made.stops)
     assert stops == [False, False, False, False, True]
 

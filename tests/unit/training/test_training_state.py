@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 def state(step: int) -> TrainingState:
     point = CurvePoint(step=step, epoch=0.5, train_loss=0.3, val_loss=0.2, metrics={"f1": None})
     return TrainingState(
-        Progress(step=step, best=Best(step=step, metrics={"f1": 0.25}), curve=[point]),
+        Progress(step=step, best=Best(step=step, loss=0.5, metrics={"f1": 0.25}), curve=[point]),
         {"w": torch.full((3,), float(step))},
         {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]},
         {"w": torch.zeros(3)},
