@@ -288,6 +288,15 @@ class Config(Section):
     export: ExportConfig
     tracking: TrackingConfig
 
+    @model_validator(mode="after")
+    def _something_worth_keeping(self) -> Self:
+        if self.method.kind != "full" and self.model.checkpoint.source == "scratch":
+            raise ValueError(
+                f"method.kind={self.method.kind} keeps weights as they are, but model "
+                f"{self.model.name} starts from random ones: set method=full"
+            )
+        return self
+
 
 GROUPS: tuple[str, ...] = tuple(
     name

@@ -15,8 +15,9 @@ import yaml
 SMALL: dict[str, Any] = {
     "experiment": "sports_news",
     "model": {"name": "bert_scratch", "architecture": {"hidden_size": 32}},
+    "method": "full",
     "optimizer": {"lr": 1.0e-3},
-    "trainer": {"max_epochs": 1, "num_threads": 1},
+    "trainer": {"max_epochs": 1, "max_tokens_per_batch": 1024, "num_threads": 1},
     "evaluation": {"num_bootstrap_samples": 200},
     "export": {"parity_rows": 16, "latency_repeats": 3},
 }

@@ -50,7 +50,13 @@ class Project:
 
     def pin(self, **sections: Any) -> None:
         """Writes `params.yaml`."""
-        params = {"data": "mine", "model": "bert_scratch", "tracking": "off", **sections}
+        params = {
+            "data": "mine",
+            "model": "bert_scratch",
+            "method": "full",
+            "tracking": "off",
+            **sections,
+        }
         (self.root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
 
     def prepare(self) -> int:

@@ -21,7 +21,9 @@ def test_compose_show_prints_a_configuration_and_writes_nothing(
 
     written = repository / "outputs" / "config.yaml"
     before = written.read_bytes() if written.exists() else None
-    assert main(["compose", "--show", "model=bert_scratch", "optimizer.lr=3e-4"]) == 0
+    assert (
+        main(["compose", "--show", "model=bert_scratch", "method=full", "optimizer.lr=3e-4"]) == 0
+    )
     shown = Config.model_validate_json(json.dumps(yaml.safe_load(capsys.readouterr().out)))
     assert shown.model.name == "bert_scratch"
     assert shown.optimizer.lr == 3e-4

@@ -48,7 +48,8 @@ def test_every_shipped_option_composes(repository: Path, group: str) -> None:
     options = sorted(path.stem for path in (repository / "conf" / group).glob("*.yaml"))
     assert options
     for option in options:
-        config = compose([f"{group}={option}"], repository)
+        full = [] if group == "method" else ["method=full"]
+        config = compose([f"{group}={option}", *full], repository)
         assert getattr(config, group).name == option
 
 
@@ -111,7 +112,7 @@ def test_choosing_another_option_leaves_what_is_pinned_for_its_group(project: Pa
         ("model=minilmm", "model", "did you mean 'minilm'?"),
         ("method.kind=fulll", "method.kind", "did you mean 'full'?"),
         ("scheduler.warmup_ratio=1.5", "scheduler.warmup_ratio", "less than 1"),
-        ("method.frozen_layers=2", "method", "frozen_layers must be positive"),
+        ("method.kind=full", "method", "frozen_layers must be positive"),
         ("data.cleaning=[{step:htm}]", "data.cleaning.0", "did you mean 'html'?"),
     ],
 )
@@ -163,6 +164,11 @@ def test_values_that_depend_on_more_than_files_are_refused(project: Path, value:
 
 def test_a_sweep_on_the_command_line_of_a_stage_is_refused(repository: Path) -> None:
     assert "several values" in problems(repository, "seed=1,2")["seed"]
+
+
+def test_freezing_random_weights_is_refused(repository: Path) -> None:
+    found = problems(repository, "model=bert_scratch", "method=head")
+    assert "set method=full" in found["config"]
 
 
 def test_an_argument_that_is_no_override_is_refused(repository: Path) -> None:
