@@ -3,8 +3,8 @@
     python benchmarks/quality.py [sports_news newsroom_topic] [--seeds 5] [--override KEY=VALUE …]
 
 Every seed divides the data anew, trains, and measures once on its test split, as a user would with
-`python -m pipeline evaluate experiment=… seed=… data.split.seed=…`. The baseline (TF-IDF, or a lexicon
-for entities) learns from the same train splits.
+`python -m pipeline evaluate experiment=… seed=… data.split.seed=…`. The baseline (TF-IDF, or a
+lexicon for entities) learns from the same train splits.
 """
 
 from __future__ import annotations
