@@ -50,7 +50,7 @@ class Manifest(BaseModel):
     validation: dict[str, float]
     """Validation metrics of the kept weights."""
     train_seconds: float
-    """Wall time of the training loop, of all its parts if it was interrupted."""
+    """Time in training steps of all parts of the run; validation and saving are not counted."""
     tokens_per_second: float
     """Training tokens, padding not counted, per second of training."""
 

@@ -141,7 +141,10 @@ def _disk(root: Path) -> Check:
     state: State = (
         "error" if free < _NO_DISK_GIGABYTES else "warning" if free < _LOW_DISK_GIGABYTES else "ok"
     )
-    remedy = "free some space: `dvc gc --workspace` removes cached outputs of old runs"
+    remedy = (
+        "free some space: `dvc gc --workspace` removes cached outputs of old runs, and "
+        "`rm -r .cache/training` the states of interrupted trainings"
+    )
     return Check("disk", state, f"{free:,.1f} GB free", None if state == "ok" else remedy)
 
 
