@@ -21,7 +21,7 @@ def experiments(project: Project) -> dict[str, dict[str, object]]:
 
 
 def test_experiments_run_queue_show_and_compare(finished: Project) -> None:
-    finished.run("dvc", "exp", "run", "--name", "slower", "--set-param", "+optimizer.lr=5e-4")
+    finished.run("dvc", "exp", "run", "--name", "slower", "--set-param", "optimizer.lr=5e-4")
     finished.run(
         "dvc", "exp", "run", "--queue", "--name", "grid", "--set-param", "seed=1,2"
     )  # fmt: skip

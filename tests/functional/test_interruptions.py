@@ -109,8 +109,8 @@ def test_a_second_training_of_the_same_run_at_the_same_time_is_refused(longer: P
         while not logged_steps(longer):
             assert first.poll() is None
             time.sleep(0.02)
-        output = longer.pipeline("train", code=2)
-        assert "already" in output
+        output = longer.pipeline("train", code=1)
+        assert "another process" in output
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.communicate()
