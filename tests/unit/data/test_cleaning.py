@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.config.data import CleaningStep
+from pipeline.config.data import CleaningStep, SegmentStep
 from pipeline.data.cleaning.characters import Lowercase, Unicode, Whitespace
 from pipeline.data.cleaning.clean import Cleaning, clean_texts
 from pipeline.data.cleaning.html import Html
@@ -186,3 +186,14 @@ def test_nltk_does_not_segment_chinese() -> None:
 def test_markup_of_a_megabyte_is_cleaned() -> None:
     text = "<p>one <b>two</b></p>" * 50_000
     assert len(Html().apply(text).split()) == 100_000
+
+
+@pytest.mark.parametrize("engine", ["spacy", "nltk"])
+def test_an_optional_engine_sets_words_apart_where_it_is_installed(engine: str) -> None:
+    pytest.importorskip(engine, reason=f"the optional extra {engine} is not installed")
+    steps = [
+        SegmentStep.model_validate_json(
+            f'{{"step": "segment", "engine": "{engine}", "language": "en"}}'
+        )
+    ]
+    assert clean_texts(["They didn't save it."], steps) == ["They did n't save it ."]
