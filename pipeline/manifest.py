@@ -58,6 +58,25 @@ class Manifest(BaseModel):
         """Writes the manifest beside the model's weights."""
         write_json(model_directory / FILE_NAME, self.model_dump(mode="json"))
 
+    def check_dataset(self, fingerprint: str, *, model: Path, dataset: Path) -> None:
+        """Refuses a dataset that the model was not trained on.
+
+        Args:
+            fingerprint: That of the dataset.
+            model: The model's directory, for the message.
+            dataset: The dataset's directory, for the message.
+
+        Raises:
+            UserError: If the model was trained on other data.
+        """
+        if self.dataset_fingerprint != fingerprint:
+            raise UserError(
+                f"the model in {model} was not trained on the data in {dataset}, it was "
+                f"trained on other data: fingerprint {self.dataset_fingerprint[:12]}, "
+                f"not {fingerprint[:12]}",
+                remedy="run `dvc repro`, which trains it on these data",
+            )
+
     @classmethod
     def read(cls, model_directory: Path) -> Self:
         """Reads the manifest beside a model's weights.

@@ -13,7 +13,6 @@ from pipeline.config.schema import Config, TrainerConfig
 from pipeline.console import notice, out, progress
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import SPLITS, EncodedDataset
-from pipeline.errors import UserError
 from pipeline.evaluation.decisions import decisions
 from pipeline.evaluation.inference import predict_split, torch_forward
 from pipeline.evaluation.mistakes import mistakes_page
@@ -74,12 +73,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
     """
     dataset = EncodedDataset.open(outputs.dataset)
     manifest = Manifest.read(outputs.model)
-    if manifest.dataset_fingerprint != dataset.info.fingerprint:
-        raise UserError(
-            f"the model in {outputs.model} was trained on other data than {outputs.dataset} holds: "
-            f"fingerprint {manifest.dataset_fingerprint[:12]}, not {dataset.info.fingerprint[:12]}",
-            remedy="run `dvc repro`, which trains it on these data",
-        )
+    manifest.check_dataset(dataset.info.fingerprint, model=outputs.model, dataset=outputs.dataset)
     task = load_task(manifest.task, manifest.task_options)
     predictions = _predict(task, dataset, outputs.model, config.trainer)
     with open_stage_run(config, root=root, key=manifest.run_key, stage="evaluate") as log:

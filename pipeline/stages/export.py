@@ -19,7 +19,6 @@ from pipeline.artifacts import (
 from pipeline.config.schema import Config
 from pipeline.console import notice
 from pipeline.data.store import EncodedDataset
-from pipeline.errors import UserError
 from pipeline.export.card import CardFacts, build_card
 from pipeline.export.exporting import export_model
 from pipeline.export.layout import CARD, REPORT
@@ -57,11 +56,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
     """
     manifest = Manifest.read(outputs.model)
     dataset = EncodedDataset.open(outputs.dataset)
-    if manifest.dataset_fingerprint != dataset.info.fingerprint:
-        raise UserError(
-            f"the model in {outputs.model} was not trained on the data in {outputs.dataset}",
-            remedy="run `dvc repro`, which trains it on these data",
-        )
+    manifest.check_dataset(dataset.info.fingerprint, model=outputs.model, dataset=outputs.dataset)
     metrics = read_json(outputs.evaluation / "metrics.json")
     task = load_task(manifest.task, manifest.task_options)
     with replace_directory(outputs.export) as fresh:
