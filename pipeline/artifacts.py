@@ -18,9 +18,15 @@ from pipeline.errors import EnvironmentProblem, UserError
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files of one run of the pipeline, below one directory (`outputs/` for the pinned one)."""
+    """The files of one run of the pipeline, below one directory (`outputs/` for the pinned one).
+
+    Attributes:
+        root: The directory.
+        prepared: Where the dataset lies, if runs share it.
+    """
 
     root: Path
+    prepared: Path | None = None
 
     @property
     def config(self) -> Path:
@@ -30,7 +36,7 @@ class Outputs:
     @property
     def dataset(self) -> Path:
         """Encoded splits, tokenizer and quality report, written by prepare."""
-        return self.root / "dataset"
+        return self.prepared or self.root / "dataset"
 
     @property
     def model(self) -> Path:

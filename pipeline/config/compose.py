@@ -55,7 +55,7 @@ def compose(arguments: Sequence[str], root: Path) -> Config:
             values[EXPERIMENT] = choices.get(group) or "default"
         elif isinstance(values.setdefault(group, {}), dict):
             values[group]["name"] = choices.get(group) or "default"
-    return validate(values, lambda key: source_of(key, conf, overrides, choices))
+    return validate(Config, values, lambda key: source_of(key, conf, overrides, choices))
 
 
 def _compose(conf: Path, overrides: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -163,7 +163,7 @@ def load_config(path: Path) -> Config:
         raise UserError(
             f"{path} is not valid YAML: {error}", remedy="run `python -m pipeline compose`"
         ) from error
-    return validate(values if isinstance(values, dict) else {}, lambda _: str(path))
+    return validate(Config, values if isinstance(values, dict) else {}, lambda _: str(path))
 
 
 def config_hash(config: Config) -> str:

@@ -1,41 +1,44 @@
-"""From a composed mapping to a checked `Config`, or to all that is wrong with it."""
+"""From a mapping to a checked section, or to all that is wrong with it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.config.schema import Config
+from pipeline.config.base import Section
 from pipeline.errors import ConfigError, Problem, did_you_mean
 
 SourceOf = Callable[[str], str | None]
 """Names the file or argument that set a key, given its dotted path."""
 
+Checked = TypeVar("Checked", bound=Section)
 
-def validate(values: Mapping[str, Any], source_of: SourceOf) -> Config:
-    """Checks a composed configuration.
+
+def validate(model: type[Checked], values: Mapping[str, Any], source_of: SourceOf) -> Checked:
+    """Checks values against a section, `Config` for a whole composition.
 
     Args:
-        values: The composition, resolved, JSON-able.
+        model: The section.
+        values: Its values, resolved, JSON-able.
         source_of: Where a key's value came from.
 
     Raises:
         ConfigError: With every problem found, each with path, source and remedy.
     """
     try:
-        return Config.model_validate_json(json.dumps(values))
+        return model.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        problems = [_problem(details, source_of) for details in error.errors()]
+        problems = [_problem(model, details, source_of) for details in error.errors()]
         raise ConfigError(problems) from None
 
 
-def _problem(details: ErrorDetails, source_of: SourceOf) -> Problem:
+def _problem(root: type[BaseModel], details: ErrorDetails, source_of: SourceOf) -> Problem:
     location = details["loc"]
-    model, path = _walk(location)
+    model, path = _walk(root, location)
     key = ".".join(path) or "config"
     kind = details["type"]
     received = details["input"]
@@ -66,9 +69,11 @@ def _allowed(details: ErrorDetails) -> list[str]:
     return [word.strip(" '\"") for word in expected.replace(" or ", ", ").split(",")]
 
 
-def _walk(location: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, list[str]]:
+def _walk(
+    root: type[BaseModel], location: tuple[int | str, ...]
+) -> tuple[type[BaseModel] | None, list[str]]:
     """Follows an error's location to the model that holds the key; tags of unions are left out."""
-    model: type[BaseModel] | None = Config
+    model: type[BaseModel] | None = root
     path: list[str] = []
     candidates: list[type[BaseModel]] = []
     for part in location:
@@ -94,5 +99,9 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _tag(model: type[BaseModel]) -> str | None:
-    field = model.model_fields.get("step")
-    return None if field is None else str(get_args(field.annotation)[0])
+    """The value of the field by which a union tells the model from others."""
+    for field in model.model_fields.values():
+        values = get_args(field.annotation)
+        if get_origin(field.annotation) is Literal and len(values) == 1:
+            return str(values[0])
+    return None
