@@ -50,19 +50,17 @@ def resolve_objectives(
     known: dict[str, Direction] = {name: cost.direction for name, cost in COSTS.items()}
     for spec in (*specs, primary):
         known[spec.name] = "maximize" if spec.higher_is_better else "minimize"
+    wanted = [(f"objectives.{n}", entry.metric) for n, entry in enumerate(settings.objectives)]
+    wanted += [(f"constraints.{n}", entry.metric) for n, entry in enumerate(settings.constraints)]
     problems = [
         Problem(
-            f"{key}.{number}.metric",
+            f"{key}.metric",
             f"no stage produces a validation metric {metric!r}",
             source,
             did_you_mean(metric.removeprefix("val/"), known),
         )
-        for key, entries in (
-            ("objectives", settings.objectives),
-            ("constraints", settings.constraints),
-        )
-        for number, entry in enumerate(entries)
-        if (metric := entry.metric) not in known
+        for key, metric in wanted
+        if metric not in known
     ]
     if problems:
         raise ConfigError(problems)
