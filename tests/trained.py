@@ -202,4 +202,4 @@ def tiny_config(**sections: Mapping[str, Any]) -> Config:
     }
     for name, section in sections.items():
         values[name] = {**values[name], **section}
-    return validate(values, lambda _: None)
+    return validate(Config, values, lambda _: None)

@@ -26,6 +26,8 @@ MAX_TAGS = 100
 """Together within the 1,000 items, 100 parameters and 100 tags that MLflow takes in a request."""
 _MAX_BYTES = 300_000
 """Journal bytes in a batch; a server takes 1,000,000 bytes in a request."""
+_PARENT_SECONDS = 5.0
+"""How long to wait for another process that delivers the parent run."""
 _BATCHED = {"metrics", "params", "tags"}
 
 
@@ -156,12 +158,30 @@ class Delivery:
         if self._run is None:
             assert self._client is not None
             self._run = RemoteRun.find_or_create(
-                self._client, self.directory.name, event, uri=self._uri, root=self._root
+                self._client,
+                self.directory.name,
+                event,
+                parent_id=self._parent_id(event.get("parent")),
+                uri=self._uri,
+                root=self._root,
             )
             self.state.run_id = self._run.run_id
             self.state.experiment_id = self._run.experiment_id
             self.state.write(self.directory)
         self._run.begin(event["tags"])
+
+    def _parent_id(self, key: str | None) -> str | None:
+        """The MLflow id of the run that this one is nested in, which is delivered first."""
+        if key is None:
+            return None
+        directory = self.directory.parent / key
+        state = DeliveryState.read(directory, self.state.store)
+        if state.run_id is None:
+            with journal_lock(directory).acquire(timeout=_PARENT_SECONDS):
+                parent = Delivery(directory, self._uri, self._root, connect=self._connect)
+                parent.drain()
+                state = parent.state
+        return state.run_id
 
 
 def _is_full(batch: Batch, event: Event) -> bool:

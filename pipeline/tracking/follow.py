@@ -1,7 +1,7 @@
-"""The sender process: follows one journal and delivers it, at low priority.
+"""The sender process: follows a run's journal and those of runs nested in it, at low priority.
 
-It ends when the journal is delivered and nobody writes it any more. A run whose process died
-without a word is ended as KILLED.
+It ends when all are delivered and nobody writes them any more. A run whose process died without a
+word is ended as KILLED.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from pipeline.tracking.delivery import Delivery, journal_lock
-from pipeline.tracking.journal import finish_dead_run, has_writer
+from pipeline.tracking.journal import FILE_NAME, family, finish_dead_run, has_writer
 from pipeline.tracking.store import URI_VARIABLE
 
 _POLL_SECONDS = 0.5
@@ -37,29 +37,77 @@ class _Alarm:
             self._open = False
 
 
-def follow(directory: Path, uri: str, root: Path) -> None:
-    """Delivers a journal, whose lock is held, until it is complete and its writer has gone."""
-    alarm = _Alarm()
-    delivery = Delivery(directory, uri, root)
-    last_alive = time.monotonic()
-    while True:
-        alive = has_writer(directory)
-        if alive:
-            last_alive = time.monotonic()
-        pause = _POLL_SECONDS
+class _Follower:
+    """Delivers the journals of a run and of those nested in it.
+
+    Args:
+        directory: The run's journal, whose lock is held.
+        uri: The store's address.
+        root: Where the artifacts of a store without a server lie.
+    """
+
+    def __init__(self, directory: Path, uri: str, root: Path) -> None:
+        self._directory = directory
+        self._uri = uri
+        self._root = root
+        self._deliveries: dict[Path, Delivery] = {}
+        self._settled: dict[Path, int] = {}
+
+    def round(self) -> tuple[bool, int]:
+        """Delivers what is there.
+
+        Returns:
+            Whether somebody still writes, and the most attempts in a row that failed.
+        """
+        alive, failures = False, 0
+        for directory in family(self._directory):
+            size = (directory / FILE_NAME).stat().st_size
+            if self._settled.get(directory) == size:
+                continue
+            writing = has_writer(directory)
+            alive = alive or writing
+            delivery = self._deliveries.get(directory)
+            if delivery is None:
+                delivery = Delivery(directory, self._uri, self._root)
+                self._deliveries[directory] = delivery
+            failed = self._deliver(directory, delivery, writing=writing)
+            failures = max(failures, failed)
+            if not writing and not failed:
+                self._settled[directory] = (directory / FILE_NAME).stat().st_size
+                del self._deliveries[directory]
+        return alive, failures
+
+    def _deliver(self, directory: Path, delivery: Delivery, *, writing: bool) -> int:
+        """Delivers one journal; returns how many attempts have failed in a row."""
+        lock = journal_lock(directory)
         try:
-            if not alive:
+            if directory != self._directory:
+                lock.acquire(timeout=0)
+            if not writing:
                 finish_dead_run(directory)
             delivery.drain()
         except Exception as error:
-            failures = delivery.note(error)
-            pause = min(_POLL_SECONDS * 2.0 ** min(failures, 8), _LONGEST_PAUSE_SECONDS)
-        else:
-            if not alive:
-                return
+            return delivery.note(error)
+        finally:
+            lock.release()
+        return 0
+
+
+def follow(directory: Path, uri: str, root: Path) -> None:
+    """Delivers a journal, whose lock is held, and those nested in it, until all are complete."""
+    alarm = _Alarm()
+    follower = _Follower(directory, uri, root)
+    last_alive = time.monotonic()
+    while True:
+        alive, failures = follower.round()
+        if alive:
+            last_alive = time.monotonic()
+        elif not failures:
+            return
         if time.monotonic() - last_alive > _ORPHAN_SECONDS:
             return
-        alarm.wait(pause)
+        backoff = min(_POLL_SECONDS * 2.0 ** min(failures, 8), _LONGEST_PAUSE_SECONDS)
+        alarm.wait(backoff if failures else _POLL_SECONDS)
 
 
 def main() -> None:

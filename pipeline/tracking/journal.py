@@ -45,6 +45,12 @@ def journals(root: Path) -> list[Path]:
     return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime)]
 
 
+def family(directory: Path) -> list[Path]:
+    """The journals of a run and of all runs nested in it, a parent before its children."""
+    nested = directory.parent.glob(f"{directory.name}-*/{FILE_NAME}")
+    return [directory, *sorted(path.parent for path in nested)]
+
+
 def read_entries(directory: Path, offset: int = 0) -> Iterator[Entry]:
     """Reads the complete events behind an offset.
 

@@ -83,7 +83,14 @@ class RemoteRun:
 
     @classmethod
     def find_or_create(
-        cls, client: MlflowClient, key: str, event: Event, *, uri: str, root: Path
+        cls,
+        client: MlflowClient,
+        key: str,
+        event: Event,
+        *,
+        parent_id: str | None = None,
+        uri: str,
+        root: Path,
     ) -> RemoteRun:
         """The run with this key in the event's experiment; both are made if they are missing."""
         experiment_id = _experiment(client, event["experiment"], uri, root)
@@ -91,6 +98,8 @@ class RemoteRun:
         if found := client.search_runs([experiment_id], query, max_results=1):
             return cls(client, found[0].info.run_id, experiment_id)
         tags = {**event["tags"], KEY_TAG: key}
+        if parent_id is not None:
+            tags["mlflow.parentRunId"] = parent_id
         run = client.create_run(experiment_id, event["time"], tags, event["run_name"])
         return cls(client, run.info.run_id, experiment_id, fresh=True)
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from pipeline.console import notice
+from pipeline.tracking.journal import family
 from pipeline.tracking.secrets import Redactor
 from pipeline.tracking.state import DeliveryState, pending_events
 from pipeline.tracking.store import URI_VARIABLE
@@ -24,7 +25,9 @@ _FAILURES = 2
 
 
 class Sender:
-    """Starts the sender process (`follow`) for a journal and waits for it at the end.
+    """Starts the sender process (`follow`) of a run and waits for it at the end.
+
+    The process carries the run's journal and those of the runs nested in it.
 
     A process, not a thread: importing MLflow (more than a second of work) and writing to its store
     never hold Python's lock here, no lock is held when a data worker is forked, and what a killed
@@ -61,23 +64,22 @@ class Sender:
             )
 
     def wait_until_delivered(self) -> None:
-        """Waits for the store to have the whole journal, as long as there is progress or hope."""
+        """Waits for the store to have all events, as long as there is progress or hope."""
         if self._process is None:
             return
         begin = progress = time.monotonic()
-        state = DeliveryState.read(self._directory, self._store)
-        failures, offset = state.attempts, state.offset
+        least, failures = self._standing()
         self._wake()
-        while pending_events(self._directory, self._store) and self._process.poll() is None:
+        while self._process.poll() is None:
             now = time.monotonic()
-            state = DeliveryState.read(self._directory, self._store)
-            if state.offset != offset:
-                offset, progress, failures = state.offset, now, state.attempts
-            if state.attempts >= failures + _FAILURES:
+            waiting, attempts = self._standing()
+            if waiting == 0 or attempts >= failures + _FAILURES:
                 return
+            if waiting < least:
+                least, progress, failures = waiting, now, attempts
             if now - progress > _PATIENCE_SECONDS or now - begin > _LONGEST_WAIT_SECONDS:
                 return
-            if state.attempts > 0:
+            if attempts > 0:
                 self._wake()
             time.sleep(_LOOK_SECONDS)
 
@@ -98,7 +100,7 @@ class Sender:
     def report(self) -> None:
         """Says in one notice what the store has not taken, and why; nothing if it has all."""
         state = DeliveryState.read(self._directory, self._store)
-        if waiting := pending_events(self._directory, self._store):
+        if waiting := self._standing()[0]:
             events = "1 event waits" if waiting == 1 else f"{waiting:,} events wait"
             reason = state.error or f"the tracking store {self._store} did not answer in time"
             remedy = state.remedy or "run `python -m pipeline sync`"
@@ -109,6 +111,13 @@ class Sender:
         if state.refused:
             items = "1 item" if state.refused == 1 else f"{state.refused:,} items"
             notice(f"tracking: the store {self._store} refused {items}: {state.refusal}")
+
+    def _standing(self) -> tuple[int, int]:
+        """Events of the run and of those nested in it that wait, and failed attempts in a row."""
+        directories = family(self._directory)
+        waiting = sum(pending_events(directory, self._store) for directory in directories)
+        states = [DeliveryState.read(directory, self._store) for directory in directories]
+        return waiting, max(state.attempts for state in states)
 
     def _wake(self) -> None:
         if self._process is not None and self._process.stdin is not None:

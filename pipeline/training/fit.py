@@ -29,13 +29,12 @@ from pipeline.training.signals import StopRequest
 from pipeline.training.state import StateStore
 from pipeline.training.stream import BatchStream
 from pipeline.training.trainer import add_callback, make_trainer, memory_errors, quiet_lightning
+from pipeline.training.watching import Watcher
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
     from torch import nn
     from transformers import PreTrainedModel
-
-    from pipeline.training.session import OnValidation
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ class FitResult:
         epochs: Epochs begun.
         best_step: The step whose weights were kept.
         best_epoch: The epoch, from 1, that it belongs to.
+        loss: Mean validation loss of the kept weights.
         metrics: Validation metrics of the kept weights; None where undefined.
         curve: All validations.
         seconds: Time in training steps, validation and saving not counted, of all parts.
@@ -58,6 +58,7 @@ class FitResult:
     epochs: int
     best_step: int
     best_epoch: int
+    loss: float
     metrics: dict[str, float | None]
     curve: list[CurvePoint]
     seconds: float
@@ -80,7 +81,7 @@ def fit(
     seed: int,
     states: StateStore | None = None,
     log: LogMetrics = lambda _metrics, _step: None,
-    on_validation: OnValidation = lambda _step, _metrics: None,
+    watcher: Watcher | None = None,
 ) -> FitResult:
     """Trains from the beginning, or from the latest saved state to the end.
 
@@ -99,10 +100,11 @@ def fit(
         seed: Of the order of rows and of dropout.
         states: Where states are saved and found; None for a run that cannot be resumed.
         log: Takes training and validation metrics.
-        on_validation: Told of each validation; may raise to end training.
+        watcher: Told of steps and validations; may end training.
 
     Raises:
         Interrupted: After SIGINT or SIGTERM, when the state is saved.
+        EndedEarly: If the watcher says so.
         UserError: If training diverges, or the machine has no such device.
         EnvironmentProblem: If memory does not suffice, or states cannot be written.
     """
@@ -112,6 +114,7 @@ def fit(
     from pipeline.training.row_gradients import row_gradients
     from pipeline.training.session import Session
 
+    watcher = watcher or Watcher()
     with (
         quiet_lightning(),
         memory_errors(settings),
@@ -170,7 +173,12 @@ def fit(
                 states=states,
                 interval=settings.state_interval_seconds,
                 stop=stop,
-                on_validation=on_validation,
+                watcher=watcher,
+            )
+            watcher.began(
+                step=start,
+                total_steps=plan.total_steps,
+                epochs=plan.epochs_begun(plan.total_steps),
             )
             if state is not None:
                 session.restore(state)
@@ -195,6 +203,7 @@ def fit(
         epochs=plan.epochs_begun(module.step),
         best_step=best.step,
         best_epoch=plan.epochs_begun(best.step),
+        loss=best.loss,
         metrics=best.metrics,
         curve=session.curve,
         seconds=recorder.seconds,

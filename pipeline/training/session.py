@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -22,9 +21,7 @@ from pipeline.training.state import (
     Weights,
     snapshot,
 )
-
-OnValidation = Callable[[int, Mapping[str, float | None]], None]
-"""Told the step and the metrics of each validation; may raise to end training."""
+from pipeline.training.watching import Watcher
 
 _NEVER = 2**62
 """A number of batches that no run reaches."""
@@ -45,7 +42,7 @@ class Session(Callback):
         states: Where states are saved; None saves none.
         interval: Seconds between saves.
         stop: Knows of signals.
-        on_validation: Told of each validation.
+        watcher: Told of steps and validations.
     """
 
     def __init__(
@@ -59,7 +56,7 @@ class Session(Callback):
         states: StateStore | None,
         interval: float,
         stop: StopRequest,
-        on_validation: OnValidation,
+        watcher: Watcher,
     ) -> None:
         self.best_weights: Weights | None = None
         self.curve: list[CurvePoint] = []
@@ -71,7 +68,7 @@ class Session(Callback):
         self._states = states
         self._interval = interval
         self._stop = stop
-        self._on_validation = on_validation
+        self._watcher = watcher
         self.validation_pending = False
         self._saved_at = time.perf_counter()
 
@@ -120,6 +117,7 @@ class Session(Callback):
             return
         if self._recorder.add(step):
             self._display.step(step.number, self._recorder.loss, self._recorder.tokens_per_second)
+            self._watcher.stepped(step.number, self._recorder.loss)
         self.validation_pending = self._plan.validation_due(step.number)
         if self.validation_pending:
             trainer.val_check_batch = 1
@@ -166,7 +164,7 @@ class Session(Callback):
         self._log({"val/loss": found.loss, **values}, module.step)
         rate = recorder.tokens / recorder.seconds if recorder.seconds else 0.0
         self._display.validation(point, is_best=is_best, tokens_per_second=rate)
-        self._on_validation(module.step, found.metrics)
+        self._watcher.validated(len(self.curve), point)
 
     def _save_if_due(self, trainer: Trainer, module: FineTuner) -> None:
         due = time.perf_counter() - self._saved_at >= self._interval

@@ -49,7 +49,7 @@ def config(data: dict[str, Any], **sections: Any) -> Config:
         "max_length": 16,
     }
     data = {"files": {"all": {"path": "data/rows.jsonl"}}, "name": "rows", **data}
-    return validate({**values, "data": data, **sections}, lambda key: None)
+    return validate(Config, {**values, "data": data, **sections}, lambda key: None)
 
 
 class Project:

@@ -16,7 +16,9 @@ from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.manifest import Manifest
 from pipeline.stages.train import run
 from pipeline.tracking.journal import read_entries
+from pipeline.training.progress import CurvePoint
 from pipeline.training.state import StateStore
+from pipeline.training.watching import EndedEarly, Watcher
 from tests.training_processes import train
 from tests.training_project import write_project
 
@@ -217,11 +219,12 @@ def test_a_second_process_is_told_to_wait(tmp_path: Path) -> None:
     root = tmp_path / "project"
     config, outputs = write_project(root, trainer={"max_steps": 2})
 
-    def meanwhile(step: int, metrics: Any) -> None:
-        with pytest.raises(EnvironmentProblem, match="another process is training exactly this"):
-            run(config, root=root, outputs=outputs)
+    class Meanwhile(Watcher):
+        def validated(self, number: int, point: CurvePoint) -> None:
+            with pytest.raises(EnvironmentProblem, match="another process is training exactly"):
+                run(config, root=root, outputs=outputs)
 
-    run(config, root=root, outputs=outputs, on_validation=meanwhile)
+    run(config, root=root, outputs=outputs, watcher=Meanwhile())
 
 
 def test_an_error_leaves_the_old_model_as_it_was(tmp_path: Path) -> None:
@@ -230,11 +233,12 @@ def test_an_error_leaves_the_old_model_as_it_was(tmp_path: Path) -> None:
     run(config, root=root, outputs=outputs)
     before = {path.name: file_sha256(path) for path in outputs.model.iterdir()}
 
-    def fail(step: int, metrics: Any) -> None:
-        raise UserError("no more of this")
+    class Unwilling(Watcher):
+        def validated(self, number: int, point: CurvePoint) -> None:
+            raise EndedEarly("no more of this")
 
-    with pytest.raises(UserError, match="no more of this"):
-        run(config, root=root, outputs=outputs, on_validation=fail)
+    with pytest.raises(EndedEarly, match="no more of this"):
+        run(config, root=root, outputs=outputs, watcher=Unwilling())
     assert {path.name: file_sha256(path) for path in outputs.model.iterdir()} == before
     assert sorted(path.name for path in outputs.root.iterdir()) == ["dataset", "model"]
 

@@ -17,7 +17,9 @@ from pipeline.models.method import apply_method
 from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.training.fit import FitResult, fit
 from pipeline.training.module import FineTuner
+from pipeline.training.progress import CurvePoint
 from pipeline.training.randomness import seed_initialisation
+from pipeline.training.watching import Watcher
 from tests.training_project import config, write_project
 
 torch.set_num_threads(1)
@@ -105,12 +107,13 @@ def test_two_runs_are_equal_bit_for_bit_and_another_seed_is_not(train: Train) ->
 
 
 def test_what_is_drawn_between_steps_does_not_change_the_result(train: Train) -> None:
-    def disturb(step: int, metrics: Any) -> None:
-        torch.rand(step)
-        np.random.rand(step)
+    class Disturbing(Watcher):
+        def validated(self, number: int, point: CurvePoint) -> None:
+            torch.rand(point.step)
+            np.random.rand(point.step)
 
     several: Any = {"validations_per_epoch": 3}
-    assert equal(train(trainer=several)[0], train({"on_validation": disturb}, trainer=several)[0])
+    assert equal(train(trainer=several)[0], train({"watcher": Disturbing()}, trainer=several)[0])
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])

@@ -1,0 +1,190 @@
+"""One training from a configuration: what it needs, its key, its model on disk, its tracked run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.artifacts import Outputs, cache_root, content_hash, write_json
+from pipeline.config.compose import config_hash, to_yaml
+from pipeline.config.schema import Config
+from pipeline.data.preprocessing import FILE_NAME as PREPROCESSING
+from pipeline.data.store import DatasetInfo, EncodedDataset
+from pipeline.errors import UserError
+from pipeline.manifest import Manifest
+from pipeline.models.checkpoint import Checkpoint, open_checkpoint
+from pipeline.models.locate import weight_files
+from pipeline.models.method import MethodReport, apply_method
+from pipeline.models.saving import save_model
+from pipeline.provenance import Provenance, packages
+from pipeline.tasks.base import MetricSpec, Task
+from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tracking.log import Context, RunLog
+from pipeline.training.curves import curve_rows, draw_curves
+from pipeline.training.fit import FitResult, fit
+from pipeline.training.hardware import world_size
+from pipeline.training.identity import training_key
+from pipeline.training.randomness import seed_initialisation
+from pipeline.training.state import StateStore
+from pipeline.training.watching import Watcher
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CURVES = "curves.json"
+_CONTEXTS: dict[str, Context] = {"train": "training", "validation": "validation", "test": "test"}
+
+
+class Training:
+    """One training and what it needs; its model is made, not yet trained.
+
+    Args:
+        config: The resolved configuration.
+        root: The project's root.
+        outputs: Where the dataset lies.
+
+    Attributes:
+        dataset: The prepared data; the test split is not read.
+        task: What is learned.
+        primary: The metric that chooses weights.
+        model: The model, changed in place by `fit`.
+        method: How much of it is trained.
+
+    Raises:
+        UserError: If the dataset does not fit the config, or the checkpoint is at fault.
+    """
+
+    def __init__(self, config: Config, *, root: Path, outputs: Outputs) -> None:
+        self.dataset = EncodedDataset.open(outputs.dataset)
+        self.task: Task = load_task(config.task.kind, config.task.options)
+        info = self.dataset.info
+        if info.task != config.task.kind:
+            raise UserError(
+                f"{outputs.dataset} was prepared for task {info.task}, not {config.task.kind}",
+                remedy="run `dvc repro`, which prepares it anew",
+            )
+        self.primary: MetricSpec = primary_metric(self.task, config.task.primary_metric)
+        self._config = config
+        self._checkpoint: Checkpoint = open_checkpoint(
+            config.model, root=root, dataset_dir=outputs.dataset
+        )
+        self.task.fit_loss(self.dataset.split("train").table, info.label_names)
+        seed_initialisation(config.seed)
+        self.model: PreTrainedModel = self.task.build_model(self._checkpoint, info.label_names)
+        self.method: MethodReport = apply_method(self.model, config.method)
+
+    def states(self, root: Path) -> StateStore:
+        """Where this training's states are kept: named by all that determines the weights."""
+        config = self._config
+        directory = self._checkpoint.directory
+        key = training_key(
+            dataset_fingerprint=self.dataset.info.fingerprint,
+            checkpoint_files=() if directory is None else weight_files(directory),
+            task=config.task,
+            model=config.model,
+            method=config.method,
+            optimizer=config.optimizer,
+            scheduler=config.scheduler,
+            trainer=config.trainer,
+            world_size=world_size(config.trainer),
+            seed=config.seed,
+        )
+        return StateStore(cache_root(root) / "training" / key[:32])
+
+    def fit(
+        self, states: StateStore, log: RunLog | None, watcher: Watcher | None = None
+    ) -> FitResult:
+        """Trains, or goes on from a state; see `pipeline.training.fit.fit`."""
+        return fit(
+            self.model,
+            self.task,
+            self.dataset.split("train"),
+            self.dataset.split("validation"),
+            label_names=self.dataset.info.label_names,
+            pad_token_id=self.dataset.info.pad_token_id,
+            primary=self.primary,
+            optimizer=self._config.optimizer,
+            scheduler=self._config.scheduler,
+            settings=self._config.trainer,
+            seed=self._config.seed,
+            states=states,
+            log=(lambda _metrics, _step: None) if log is None else log.log_metrics,
+            watcher=watcher,
+        )
+
+    def write(
+        self, directory: Path, fitted: FitResult, run_key: str, provenance: Provenance
+    ) -> None:
+        """Writes model, tokenizer, manifest and learning curves."""
+        config, info = self._config, self.dataset.info
+        tokenizer = self._checkpoint.tokenizer
+        assert tokenizer is not None
+        save_model(self.model, tokenizer, directory)
+        if (self.dataset.directory / PREPROCESSING).is_file():
+            shutil.copyfile(self.dataset.directory / PREPROCESSING, directory / PREPROCESSING)
+        write_json(directory / CURVES, curve_rows(fitted.curve, self.primary.name))
+        Manifest(
+            run_key=run_key,
+            experiment=config.experiment,
+            task=config.task.kind,
+            task_options=config.task.options,
+            label_names=info.label_names,
+            seed=config.seed,
+            config_hash=config_hash(config),
+            dataset_fingerprint=info.fingerprint,
+            git_revision=provenance.git.revision,
+            git_dirty=provenance.git.dirty,
+            versions=provenance.versions,
+            host=provenance.machine.host,
+            checkpoint=self._checkpoint.description,
+            num_parameters=self.method.num_parameters,
+            num_trainable_parameters=self.method.num_trainable_parameters,
+            epochs=fitted.epochs,
+            steps=fitted.steps,
+            best_step=fitted.best_step,
+            best_epoch=fitted.best_epoch,
+            validation={k: v for k, v in fitted.metrics.items() if v is not None},
+            train_seconds=fitted.seconds,
+            tokens_per_second=fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
+        ).write(directory)
+
+
+def describe_run(
+    log: RunLog, config: Config, dataset: EncodedDataset, provenance: Provenance
+) -> None:
+    """Logs what leads back from the run to all that made it."""
+    info = dataset.info
+    log.set_tags({"data.hash": info.fingerprint, "data.name": info.name})
+    log.log_params(config.model_dump(mode="json", exclude={"tracking"}))
+    log.log_text(to_yaml(config), "config.yaml")
+    log.log_text("\n".join(packages()) + "\n", "environment/requirements.txt")
+    if provenance.git.diff:
+        log.log_text(provenance.git.diff, "git/diff.patch")
+    for name in ("quality.json", "quality.html"):
+        if (dataset.directory / name).is_file():
+            log.log_artifact(dataset.directory / name, "dataset")
+    _link_data(log, info, dataset)
+
+
+def _link_data(log: RunLog, info: DatasetInfo, dataset: EncodedDataset) -> None:
+    schema = {field.name: str(field.type) for field in dataset.split("train").table.schema}
+    for split, context in _CONTEXTS.items():
+        if split in info.rows:
+            log.log_dataset(
+                f"{info.name}/{split}",
+                content_hash([info.fingerprint, split]),
+                context,
+                source=str(dataset.directory / f"{split}.arrow"),
+                schema=schema,
+                profile={"rows": info.rows[split], "tokens": info.tokens[split]},
+            )
+
+
+def log_curves(log: RunLog, fitted: FitResult, primary: MetricSpec) -> None:
+    """Logs the learning curves as a picture."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "learning_curves.png"
+        draw_curves(fitted.curve, primary.name, best_step=fitted.best_step, path=path)
+        log.log_artifact(path, "plots")
