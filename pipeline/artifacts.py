@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,20 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, as 64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def unchanged_file_sha256(path: Path) -> str:
+    """The SHA-256 of a file that is only ever replaced, such as a checkpoint's.
+
+    Computed once a process for each version of it, as size and time of change tell them apart.
+    """
+    status = path.stat()
+    return _sha256_of_version(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256_of_version(path: Path, *_version: int) -> str:
+    return file_sha256(path)
 
 
 def content_hash(value: Any) -> str:

@@ -16,6 +16,7 @@ STAGES = {
     "evaluate": "measure the model: metrics with intervals, plots, mistakes",
     "export": "ONNX, parity, latency and a model card",
 }
+SWEEP_ACTIONS = ("status", "report", "promote")
 INTERRUPTED = 130
 _OVERRIDES_HELP = (
     "Hydra overrides, for example model=gpt2 optimizer.lr=3e-4; with any, the run gets a "
@@ -108,6 +109,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="auto",
         help="auto: ONNX for an export directory, PyTorch otherwise",
     )
+    _add_sweep(
+        verb("sweep", "search hyperparameters; see, report or pin what a search found", _sweep)
+    )
     verb("summary", "the last run in a few lines", _summary)
     schema = verb("schema", "JSON Schema of the configuration or of one section", _schema)
     schema.add_argument("section", nargs="?", help="for example optimizer")
@@ -115,6 +119,72 @@ def build_parser() -> argparse.ArgumentParser:
     verb("doctor", "check versions, devices, data, disk and the store", _doctor, overrides=True)
     verb("sync", "deliver what a tracking server that was down has missed", _sync)
     return parser
+
+
+def _add_sweep(sweep: argparse.ArgumentParser) -> None:
+    sweep.usage = (
+        "python -m pipeline sweep NAME [KEY=VALUE ...]\n"
+        "       python -m pipeline sweep status NAME [KEY=VALUE ...] [--watch]\n"
+        "       python -m pipeline sweep report NAME [KEY=VALUE ...]\n"
+        "       python -m pipeline sweep promote NAME [KEY=VALUE ...] [--trial N] [--as NAME]\n"
+        "                                [--overwrite] [--allow-dirty] [--allow-foreign]"
+    )
+    sweep.add_argument(
+        "words",
+        nargs="*",
+        metavar="NAME",
+        help="a file of sweeps/, after an action if not run; without any, all are listed. Then "
+        "settings of the sweep (workers=2 n_trials=40) and overrides of its experiment "
+        "(model=gpt2). The same command later goes on up to n_trials in all",
+    )
+    sweep.add_argument("--watch", action="store_true", help="status: a live view")
+    sweep.add_argument("--trial", type=int, metavar="N", help="promote: this trial, not the best")
+    sweep.add_argument("--as", dest="experiment", metavar="NAME", help="promote: the file's name")
+    for flag, text in (
+        ("--overwrite", "promote: replace an experiment of that name"),
+        ("--allow-dirty", "promote: a trial that ran from uncommitted changes"),
+        ("--allow-foreign", "promote: a study of another repository"),
+    ):
+        sweep.add_argument(flag, action="store_true", help=text)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from pipeline.artifacts import project_root
+
+    root = project_root()
+    words = list(options.words)
+    action = words.pop(0) if words and words[0] in SWEEP_ACTIONS else "run"
+    if not words:
+        from pipeline.sweep.listing import list_sweeps
+
+        list_sweeps(root, needed_by=None if action == "run" else action)
+        return
+    name, *arguments = words
+    if action == "status":
+        from pipeline.sweep.status import show_status
+
+        show_status(name, arguments, root, watch=options.watch)
+    elif action == "report":
+        from pipeline.sweep.reporting import remake_report
+
+        remake_report(name, arguments, root)
+    elif action == "promote":
+        from pipeline.sweep.promotion import promote
+
+        promote(
+            name,
+            arguments,
+            root,
+            trial=options.trial,
+            experiment=options.experiment,
+            overwrite=options.overwrite,
+            allow_dirty=options.allow_dirty,
+            allow_foreign=options.allow_foreign,
+        )
+    else:
+        from pipeline.sweep.driver import run_sweep
+
+        run_sweep(name, arguments, root=root)
 
 
 def _compose(options: argparse.Namespace) -> None:

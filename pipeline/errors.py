@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 
 class PipelineError(Exception):
@@ -18,6 +19,8 @@ class PipelineError(Exception):
     """
 
     exit_code = 1
+    run_status: Literal["FAILED", "KILLED"] = "FAILED"
+    """How a tracked run ends that this ended."""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message)

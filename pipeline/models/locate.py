@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import file_sha256
+from pipeline.artifacts import unchanged_file_sha256
 from pipeline.config.schema import CheckpointConfig
 from pipeline.errors import CheckpointError, EnvironmentProblem
 
@@ -230,7 +230,7 @@ def _check_pinned(directory: Path, pinned: Mapping[str, str], *, weights: bool) 
                 f"model.checkpoint.sha256 pins {name}, but {path} does not exist",
                 remedy="correct the file's name or fetch the checkpoint again",
             )
-        actual = file_sha256(path)
+        actual = unchanged_file_sha256(path)
         if actual != expected:
             raise CheckpointError(
                 f"{path} is not the pinned file: its sha256 is {actual}, "

@@ -151,21 +151,23 @@ class Training:
         ).write(directory)
 
 
-def describe_run(
-    log: RunLog, config: Config, dataset: EncodedDataset, provenance: Provenance
-) -> None:
-    """Logs what leads back from the run to all that made it."""
+def describe_run(log: RunLog, config: Config, dataset: EncodedDataset) -> None:
+    """Logs what is trained, and on what."""
     info = dataset.info
     log.set_tags({"data.hash": info.fingerprint, "data.name": info.name})
     log.log_params(config.model_dump(mode="json", exclude={"tracking"}))
     log.log_text(to_yaml(config), "config.yaml")
+    _link_data(log, info, dataset)
+
+
+def describe_origin(log: RunLog, dataset: EncodedDataset, provenance: Provenance) -> None:
+    """Logs the environment, the source's changes, and how good the data is."""
     log.log_text("\n".join(packages()) + "\n", "environment/requirements.txt")
     if provenance.git.diff:
         log.log_text(provenance.git.diff, "git/diff.patch")
     for name in ("quality.json", "quality.html"):
         if (dataset.directory / name).is_file():
             log.log_artifact(dataset.directory / name, "dataset")
-    _link_data(log, info, dataset)
 
 
 def _link_data(log: RunLog, info: DatasetInfo, dataset: EncodedDataset) -> None:

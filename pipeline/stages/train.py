@@ -9,11 +9,10 @@ from pipeline.artifacts import Outputs, replace_directory, shown
 from pipeline.config.schema import Config
 from pipeline.console import notice
 from pipeline.provenance import collect
-from pipeline.stages.fine_tuning import Training, describe_run, log_curves
+from pipeline.stages.fine_tuning import Training, describe_origin, describe_run, log_curves
 from pipeline.stages.run_log import open_stage_run
 from pipeline.training.fit import FitResult
 from pipeline.training.hardware import is_main_process
-from pipeline.training.signals import Interrupted
 from pipeline.training.watching import Watcher
 
 
@@ -60,12 +59,9 @@ def run(
         with open_stage_run(
             config, root=root, key=run_key, stage="train", provenance=provenance
         ) as log:
-            describe_run(log, config, training.dataset, provenance)
-            try:
-                fitted = training.fit(states, log, watcher)
-            except Interrupted:
-                log.finish("KILLED")
-                raise
+            describe_run(log, config, training.dataset)
+            describe_origin(log, training.dataset, provenance)
+            fitted = training.fit(states, log, watcher)
             with replace_directory(outputs.model) as fresh:
                 training.write(fresh, fitted, run_key, provenance)
             log_curves(log, fitted, training.primary)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
 from pipeline.artifacts import write_json
 from pipeline.config.base import Section
+from pipeline.sweep.settings import Constraint
 
 EndState = Literal["complete", "pruned", "failed"]
 
@@ -32,19 +33,45 @@ class Job(Section):
     """The resolved configuration; its seed is that of the first training."""
     seeds: tuple[int, ...]
     """One training for each."""
-    metric: str
-    """The metric that is reported at validations; the first objective's."""
+    objectives: tuple[str, ...] = Field(min_length=1)
+    """Metrics it must produce; the first is the one that is reported at validations."""
+    constraints: tuple[Constraint, ...]
+    """Bounds it should keep."""
     prunes: bool
     """Whether the worker asks at each validation whether to go on."""
     over_seeds: bool
     """Whether it asks once a seed instead."""
-    measures_latency: bool
-    """Whether the model is timed at the end."""
     keeps_model: bool
     """Whether weights are written."""
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """All metrics it must produce."""
+        bounds = (constraint.metric for constraint in self.constraints)
+        return tuple(dict.fromkeys((*self.objectives, *bounds)))
 
-class SeedResult(Section):
+
+class Record(Section):
+    """A result in a JSON file of its own."""
+
+    run_key: str
+    """Key of the job's tracked run: tells results of an earlier study of the same name apart."""
+
+    def write(self, path: Path) -> None:
+        """Writes the file as a whole."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path, run_key: str) -> Self | None:
+        """Reads the file; None if there is none, or none of this version and this job."""
+        try:
+            found = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValidationError):
+            return None
+        return found if found.run_key == run_key else None
+
+
+class SeedResult(Record):
     """One training."""
 
     seed: int
@@ -55,23 +82,24 @@ class SeedResult(Section):
     """Optimizer steps made."""
     best_step: int
     """The step whose weights were kept."""
+    dataset_fingerprint: str
+    """The prepared data."""
 
 
-class JobResult(Section):
+class JobResult(Record):
     """`result.json`: what came of a job."""
 
     state: EndState
     """How it ended."""
     reason: str = ""
     """Why it was pruned or failed, in words."""
+    unexpected: bool = False
+    """Whether neither configuration nor training made it fail, but memory, disk or a defect: then
+    its worker is replaced."""
     seeds: tuple[SeedResult, ...] = ()
     """Each training that came to its end."""
-    reported: dict[int, float] = Field(default_factory=dict)
-    """The values reported to the study, by step."""
     seconds: float = 0.0
-    """Time from taking the job to its end, all attempts."""
-    training_seconds: float = 0.0
-    """Of these, in training steps."""
+    """Time from taking the job to its end, in the last attempt."""
     dataset_fingerprint: str = ""
     """The prepared data."""
     git_revision: str | None = None
@@ -91,15 +119,3 @@ class JobResult(Section):
             name: sum(seed.metrics[name] for seed in self.seeds) / len(self.seeds)
             for name in sorted(names)
         }
-
-    def write(self, path: Path) -> None:
-        """Writes the file as a whole."""
-        write_json(path, self.model_dump(mode="json"))
-
-    @classmethod
-    def read(cls, path: Path) -> JobResult | None:
-        """Reads the file; None if there is none, or none of this version."""
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValidationError):
-            return None

@@ -75,6 +75,10 @@ class JobLayout:
         """What came of it, JSON; written as a whole before anything else is told of the end."""
         return self.root / "result.json"
 
+    def seed_result(self, seed: int) -> Path:
+        """What came of the training with one seed, JSON."""
+        return self.root / f"seed{seed}" / "result.json"
+
     @property
     def log(self) -> Path:
         """What the worker printed."""

@@ -171,11 +171,22 @@ class StudyRecord:
         return min(gains) >= 0 and max(gains) > 0
 
 
-def read_study(study: Study) -> StudyRecord:
-    """Reads a study that this pipeline made."""
+def read_study(study: Study, known: dict[int, TrialRecord] | None = None) -> StudyRecord:
+    """Reads a study that this pipeline made.
+
+    Args:
+        study: The study.
+        known: Trials that had ended when it was read before; filled with those that have now.
+    """
     facts = StudyFacts.model_validate_json(study.user_attrs[STUDY_FACTS])
-    trials = study.get_trials(deepcopy=False)
-    return StudyRecord(study.study_name, facts, tuple(_read_trial(trial) for trial in trials))
+    known = {} if known is None else known
+    trials = []
+    for trial in study.get_trials(deepcopy=False):
+        record = known.get(trial.number) or _read_trial(trial)
+        if trial.state.is_finished():
+            known[trial.number] = record
+        trials.append(record)
+    return StudyRecord(study.study_name, facts, tuple(trials))
 
 
 def _read_trial(trial: FrozenTrial) -> TrialRecord:

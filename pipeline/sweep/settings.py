@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -40,6 +41,14 @@ class Constraint(Section):
         if (self.min is None) == (self.max is None):
             raise ValueError("give min or max, and only one of them")
         return self
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """How far a trial's metrics lie beyond the bound; at most 0 where they keep it."""
+        value = metrics[self.metric]
+        return self.min - value if self.min is not None else value - (self.max or 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'>=' if self.max is None else '<='} {self.min or self.max or 0.0:g}"
 
 
 class SamplerSettings(Section):

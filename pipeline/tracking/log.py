@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from pipeline.console import notice, warn
+from pipeline.errors import PipelineError
 from pipeline.tracking.delivery import MAX_METRICS
 from pipeline.tracking.journal import JournalWriter
 from pipeline.tracking.params import MAX_PARAM, MAX_TAG, clean_name, column_spec, flatten
@@ -27,7 +28,8 @@ _LARGEST_TEXT_BYTES = 4 * 2**20
 class RunLog:
     """Takes what a run has to tell; made by `run.open_run`.
 
-    A context manager: it ends FINISHED, FAILED after an exception, KILLED after an interrupt.
+    A context manager: it ends FINISHED, FAILED after an exception that says nothing else, KILLED
+    after an interrupt.
     No call waits for the store, and none fails because of it or of the disk.
 
     Args:
@@ -59,6 +61,8 @@ class RunLog:
     ) -> None:
         if kind is None:
             self.finish("FINISHED")
+        elif isinstance(error, PipelineError):
+            self.finish(error.run_status)
         else:
             self.finish("FAILED" if issubclass(kind, Exception) else "KILLED")
 

@@ -175,16 +175,17 @@ def fit(
                 stop=stop,
                 watcher=watcher,
             )
-            watcher.began(
-                step=start,
-                total_steps=plan.total_steps,
-                epochs=plan.epochs_begun(plan.total_steps),
-            )
             if state is not None:
                 session.restore(state)
                 module.restore(state)
                 if trainer.is_global_zero:
                     notice(f"resuming after step {start} of {plan.total_steps}")
+            watcher.began(
+                step=start,
+                total_steps=plan.total_steps,
+                epochs=plan.epochs_begun(plan.total_steps),
+                curve=tuple(session.curve),
+            )
             if not session.is_complete:
                 add_callback(trainer, session, validate_first=session.validation_pending)
                 model.train()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.artifacts import content_hash, file_sha256
+from pipeline.artifacts import content_hash, file_sha256, unchanged_file_sha256
 from pipeline.config.schema import (
     MethodConfig,
     ModelConfig,
@@ -59,7 +59,7 @@ def training_key(
     return content_hash(
         {
             "dataset": dataset_fingerprint,
-            "weights": [file_sha256(path) for path in checkpoint_files],
+            "weights": [unchanged_file_sha256(path) for path in checkpoint_files],
             "config": [
                 section.model_dump(mode="json", exclude=_NOT_DETERMINING) for section in sections
             ],

@@ -19,6 +19,8 @@ class Interrupted(PipelineError):
         step: Optimizer steps made.
     """
 
+    run_status = "KILLED"
+
     def __init__(self, number: int, step: int) -> None:
         super().__init__(
             f"stopped by {signal.Signals(number).name} after step {step}; the state is saved",
@@ -33,12 +35,16 @@ class StopRequest:
     A context manager that puts the former handlers back. Outside the main thread, where Python
     allows no handlers, it does nothing.
 
+    Args:
+        promise: What is said on the first signal.
+
     Attributes:
         received: The signal's number; 0 for none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, promise: str = "saving the training state after this step") -> None:
         self.received = 0
+        self._promise = promise
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -63,4 +69,4 @@ class StopRequest:
             raise KeyboardInterrupt
         if not self.received:
             self.received = number
-            notice(f"{signal.Signals(number).name}: saving the training state after this step")
+            notice(f"{signal.Signals(number).name}: {self._promise}")

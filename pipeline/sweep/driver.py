@@ -1,0 +1,170 @@
+"""Runs a sweep from its file to its report; the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from pipeline.artifacts import cannot_write, lasting_root, shown
+from pipeline.config.schema import Config
+from pipeline.console import notice, out, warn
+from pipeline.errors import EnvironmentProblem, UserError
+from pipeline.sweep.board import Board
+from pipeline.sweep.checking import check_sweep
+from pipeline.sweep.comparison import Comparison
+from pipeline.sweep.confirmation import Confirmation
+from pipeline.sweep.crew import Crew
+from pipeline.sweep.launching import make_launcher
+from pipeline.sweep.layout import StudyLayout
+from pipeline.sweep.loading import load_sweep
+from pipeline.sweep.records import StudyRecord, TrialRecord
+from pipeline.sweep.report import write_report
+from pipeline.sweep.running import Runner
+from pipeline.sweep.search import Search
+from pipeline.sweep.settings import SweepSettings
+from pipeline.sweep.study import open_study
+from pipeline.sweep.study_run import log_progress, log_summary, open_study_run, trial_filter
+from pipeline.sweep.words import best_in_words, progress_in_words
+from pipeline.tracking.status import run_hint
+from pipeline.training.signals import StopRequest
+
+
+def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
+    """Searches, compares the best with the default, and reports.
+
+    Args:
+        name: A file of `sweeps/`.
+        arguments: Settings of the sweep and overrides of its experiment, in Hydra's grammar.
+        root: The project's root.
+
+    Raises:
+        ConfigError: With all that is wrong with the sweep, before its first trial.
+        SweepStopped: After SIGINT or SIGTERM.
+        EnvironmentProblem: If too many trials fail in a row, or the machine refuses.
+    """
+    sweep = load_sweep(name, arguments, root)
+    settings = sweep.settings
+    checked = check_sweep(sweep, root)
+    for text in checked.warnings:
+        warn(text)
+    layout = StudyLayout.of(root, settings.study)
+    board = Board(n_trials=settings.n_trials, workers=settings.workers)
+    with _alone(layout, settings.study):
+        study, facts = open_study(sweep, checked, layout, root)
+        with (
+            open_study_run(
+                checked.default.tracking, facts, study.study_name, sweep.path, root=root
+            ) as log,
+            StopRequest("the running trials save their state, then the sweep stops") as stop,
+            board,
+        ):
+
+            def on_end(record: StudyRecord, trial: TrialRecord) -> None:
+                board.trial_ended(record, trial)
+                log_progress(log, record)
+                _remove_weights(record, settings.keep_models, layout)
+
+            search = Search(study, sweep, checked, facts, layout=layout, root=root, on_end=on_end)
+            search.prepare()
+            notice(_beginning(search.record(), settings, checked.threads))
+            make_crew = partial(
+                Crew,
+                make_launcher(settings, layout, threads=checked.threads, root=root),
+                settings.workers,
+            )
+            with Runner(make_crew, board, stop) as runner:
+                runner.run(search)
+                comparison = None
+                if not search.gave_up:
+                    confirmation = Confirmation(
+                        search.record(), checked.default, settings.confirm, layout=layout, root=root
+                    )
+                    runner.run(confirmation)
+                    comparison = confirmation.comparison()
+            record = search.record()
+            report = write_report(study, record, comparison, layout.report)
+            log_summary(log, record, comparison, layout.report)
+            if search.gave_up:
+                raise EnvironmentProblem(
+                    f"the sweep was given up: {search.ending}",
+                    remedy=f"read {shown(report, root)} and the logs in "
+                    f"{shown(layout.root / 'trials', root)}, mend the cause, then run it again",
+                )
+    if search.ending is not None:
+        notice(f"the search ended early: {search.ending}")
+    _print_summary(record, comparison, report, checked.default, root=root)
+
+
+def _beginning(record: StudyRecord, settings: SweepSettings, threads: int) -> str:
+    workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
+    each = "1 thread" if threads == 1 else f"{threads} threads"
+    return (
+        f"sweep {record.name}: {progress_in_words(record, settings.n_trials)}; "
+        f"{workers} with {each} each"
+    )
+
+
+@contextmanager
+def _alone(layout: StudyLayout, name: str) -> Iterator[None]:
+    """Holds the study's directory, so that one command at a time runs it.
+
+    Raises:
+        UserError: If another command runs it.
+        EnvironmentProblem: If the directory cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(layout.driver_lock)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"a sweep of the study {name} is running here already",
+            remedy=f"watch it with `python -m pipeline sweep status {name} --watch`, "
+            "or give this one a name of its own (study=…)",
+        ) from None
+    except OSError as error:
+        raise cannot_write(layout.root, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove_weights(record: StudyRecord, keep: int, layout: StudyLayout) -> None:
+    """Removes the weights of trials that are not among the best."""
+    kept = {trial.number for trial in record.ranked[:keep]}
+    for trial in record.finished:
+        if trial.number not in kept:
+            for model in layout.trial(trial.number).root.glob("seed*/model"):
+                shutil.rmtree(model, ignore_errors=True)
+
+
+def _print_summary(
+    record: StudyRecord,
+    comparison: Comparison | None,
+    report: Path,
+    default: Config,
+    *,
+    root: Path,
+) -> None:
+    out.print(f"\n[bold]{record.name}[/]: {progress_in_words(record, len(record.finished))}")
+    out.print(best_in_words(record), markup=False)
+    if comparison is not None:
+        out.print(comparison.verdict, markup=False)
+    out.print(f"{'report':12} {shown(report, root)}", markup=False)
+    if record.ranked:
+        which = " --trial NUMBER" if record.is_multi_objective else ""
+        out.print(
+            f"{'pin it':12} python -m pipeline sweep promote {record.name}{which}", markup=False
+        )
+    hint = run_hint(default.tracking, lasting_root(root), record.facts.run_key)
+    if hint is not None:
+        command = f"`{hint.command}`, then " if hint.command else ""
+        where = hint.url or "`python -m pipeline sync` first: the store does not have it yet"
+        out.print(f"{'MLflow':12} {command}{where}", markup=False)
+        out.print(f"{'its trials':12} {trial_filter(record.name)}", markup=False)

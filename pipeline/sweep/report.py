@@ -1,0 +1,44 @@
+"""Writes the report of a sweep: `report.html`, `report.md` and their pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.artifacts import replace_directory, write_text
+from pipeline.sweep.comparison import Comparison
+from pipeline.sweep.records import StudyRecord
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+def write_report(
+    study: Study, record: StudyRecord, comparison: Comparison | None, directory: Path
+) -> Path:
+    """Writes the report as a whole; one that was there is replaced.
+
+    Args:
+        study: The study; of any size and state.
+        record: The same as it is read.
+        comparison: The best trial beside the default configuration; None where it was not made.
+        directory: Where to, see `layout.StudyLayout.report`.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        EnvironmentProblem: If the directory cannot be written.
+    """
+    from pipeline.sweep.report_content import report_content
+    from pipeline.sweep.report_page import page
+    from pipeline.sweep.report_plots import draw_pictures
+    from pipeline.sweep.report_text import markdown
+
+    with replace_directory(directory) as fresh:
+        pictures = draw_pictures(study, record, comparison, fresh)
+        content = report_content(record, comparison, pictures)
+        images = {p.file: (fresh / p.file).read_bytes() for p in pictures if not p.missing}
+        write_text(fresh / "report.html", page(content, images))
+        write_text(fresh / "report.md", markdown(content))
+    return directory / "report.html"
