@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipeline.errors import UserError, did_you_mean
 from pipeline.sweep.layout import SWEEPS, StudyLayout
 from pipeline.sweep.loading import load_sweep
-from pipeline.sweep.records import StudyRecord, read_study
+from pipeline.sweep.records import StudyRecord, TrialRecord, read_study
 from pipeline.sweep.settings import SweepSettings
 from pipeline.sweep.storage import load, open_storage
 
@@ -32,21 +32,23 @@ class StoredStudy:
         layout: Its directory, which need not be there for a study of another machine.
         settings: What its file and the arguments say now; None without a file.
         storage: The storage's address; None for the journal.
+        known: Trials that had ended when it was last read.
     """
 
     study: Study
     layout: StudyLayout
     settings: SweepSettings | None
     storage: str | None
+    known: dict[int, TrialRecord] = field(default_factory=dict)
 
     def read(self) -> StudyRecord:
-        """Reads it.
+        """Reads it as it is now.
 
         Raises:
             UserError: If this pipeline did not make it, or another version did.
         """
         try:
-            return read_study(self.study)
+            return read_study(self.study, self.known)
         except (KeyError, ValidationError):
             raise UserError(
                 f"the storage has a study {self.study.study_name!r}, but this version of the "
