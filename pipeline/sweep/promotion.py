@@ -23,6 +23,7 @@ from pipeline.sweep.records import StudyRecord, TrialRecord
 from pipeline.sweep.stored import StoredStudy, find_study
 from pipeline.sweep.words import (
     first_line,
+    parameter,
     params_in_words,
     values_in_words,
     violations_in_words,
@@ -261,7 +262,8 @@ def _comment(record: StudyRecord, trial: TrialRecord, config: Config) -> Iterato
     yield f"{_SIGNATURE}; `dvc repro` reproduces it."
     yield f"study:      {record.name}"
     yield f"from:       experiment {record.facts.experiment}"
-    yield f"searched:   {_one_line(params_in_words(trial.params or {}))}"
+    for position, (key, value) in enumerate((trial.params or {}).items()):
+        yield f"{'' if position else 'searched:':<12}{key}={_one_line(parameter(value))}"
     for (metric, direction), value in zip(record.facts.objectives, trial.values, strict=True):
         yield f"validation: {metric} {value!r} ({direction})"
     seeds = trial.seeds or {}
