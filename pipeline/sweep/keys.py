@@ -158,7 +158,7 @@ def _instead(key: str, prefix: str, part: str, fields: Collection[str]) -> str:
         near = get_close_matches(key, list(_keys(Config)), n=1)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"allowed: {', '.join(prefix + name for name in sorted(fields))}"
+    return f"allowed: {', '.join(prefix + name for name in sorted(fields) if name != 'name')}"
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

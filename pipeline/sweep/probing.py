@@ -274,4 +274,6 @@ def _summary(failed: Sequence[tuple[_Pair, Problem]], sweep: Sweep) -> Problem:
 
 
 def _assignment(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{name}={value:.6g}"
     return f"{name}={value if isinstance(value, str) else json.dumps(value)}"

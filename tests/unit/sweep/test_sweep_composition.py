@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,28 +11,16 @@ from pipeline.config.compose import config_hash
 from pipeline.errors import ConfigError
 from pipeline.stages.compose import compose_checked
 from pipeline.sweep.composition import compose_default, compose_trial, overrides_of
-from pipeline.sweep.loading import Sweep, load_sweep
-
-SPACE = {"optimizer.lr": {"type": "float", "low": 1e-5, "high": 1e-3, "log": True}}
+from tests.sweep_project import copy_project, write_sweep
 
 
 @pytest.fixture
 def project(tmp_path: Path, repository: Path) -> Path:
-    """The shipped configuration, to be edited."""
-    shutil.copytree(repository / "conf", tmp_path / "conf")
-    shutil.copy(repository / "params.yaml", tmp_path)
-    return tmp_path
-
-
-def sweep(root: Path, *arguments: str, **settings: Any) -> Sweep:
-    (root / "sweeps").mkdir(exist_ok=True)
-    values = {"experiment": "sports_news", "space": SPACE, **settings}
-    (root / "sweeps" / "mine.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    return load_sweep("mine", arguments, root)
+    return copy_project(repository, tmp_path)
 
 
 def test_searched_values_lie_over_arguments_and_experiment(project: Path) -> None:
-    mine = sweep(
+    mine = write_sweep(
         project, "trainer.max_epochs=2", "optimizer.lr=0.5", overrides=["trainer.max_epochs=7"]
     )
     config = compose_trial(mine, {"optimizer.lr": 3e-5}, project, threads=1).config
@@ -45,7 +31,7 @@ def test_searched_values_lie_over_arguments_and_experiment(project: Path) -> Non
 
 def test_a_chosen_option_and_values_below_it_fit_in_any_order(project: Path) -> None:
     params = {"model.max_length": 12, "model": "lstm", "method": "full"}
-    config = compose_trial(sweep(project), params, project, threads=1).config
+    config = compose_trial(write_sweep(project), params, project, threads=1).config
     assert (config.model.name, config.model.max_length) == ("lstm", 12)
     assert config.method.name == "full"
 
@@ -56,7 +42,7 @@ def test_options_come_first_and_the_rest_keeps_its_order() -> None:
 
 
 def test_the_overrides_of_a_trial_compose_the_same_configuration(project: Path) -> None:
-    mine = sweep(project, derived={"optimizer.head_lr": "10 * optimizer.lr"})
+    mine = write_sweep(project, derived={"optimizer.head_lr": "10 * optimizer.lr"})
     params = {"optimizer.lr": 1.2345678901234567e-5, "method": "head"}
     trial = compose_trial(mine, params, project, threads=3)
     assert trial.overrides == {
@@ -71,10 +57,12 @@ def test_the_overrides_of_a_trial_compose_the_same_configuration(project: Path) 
 
 def test_cleaning_is_chosen_as_a_list_of_mappings(project: Path) -> None:
     steps = [{"step": "whitespace"}, {"step": "stop_words", "words": ["it's", "a,b", "[c]"]}]
-    config = compose_trial(sweep(project), {"data.cleaning": steps}, project, threads=1).config
+    config = compose_trial(
+        write_sweep(project), {"data.cleaning": steps}, project, threads=1
+    ).config
     found = config.model_dump(mode="json", exclude_unset=True)["data"]["cleaning"]
     assert found == steps
-    none = compose_trial(sweep(project), {"data.cleaning": []}, project, threads=1).config
+    none = compose_trial(write_sweep(project), {"data.cleaning": []}, project, threads=1).config
     assert none.data.cleaning == ()
 
 
@@ -95,13 +83,13 @@ def test_values_survive_the_grammar(value: Any) -> None:
 
 
 def test_threads_are_set_where_nothing_else_sets_them(project: Path) -> None:
-    mine = sweep(project)
+    mine = write_sweep(project)
     assert compose_trial(mine, {}, project, threads=2).config.trainer.num_threads == 2
     assert compose_default(mine, project, threads=2).trainer.num_threads == 2
     searched = compose_trial(mine, {"trainer.num_threads": 5}, project, threads=2)
     assert searched.config.trainer.num_threads == 5
     assert searched.overrides == {"trainer.num_threads": 5}
-    argued = sweep(project, "trainer.num_threads=4")
+    argued = write_sweep(project, "trainer.num_threads=4")
     assert compose_trial(argued, {}, project, threads=2).config.trainer.num_threads == 4
     assert compose_default(argued, project, threads=2).trainer.num_threads == 4
 
@@ -109,13 +97,13 @@ def test_threads_are_set_where_nothing_else_sets_them(project: Path) -> None:
 def test_the_experiments_threads_stay(project: Path) -> None:
     path = project / "conf" / "experiment" / "slow.yaml"
     path.write_text("# @package _global_\ntrainer:\n  num_threads: 6\n", encoding="utf-8")
-    trial = compose_trial(sweep(project, experiment="slow"), {}, project, threads=2)
+    trial = compose_trial(write_sweep(project, experiment="slow"), {}, project, threads=2)
     assert trial.config.trainer.num_threads == 6
     assert trial.overrides == {"trainer.num_threads": 6}
 
 
 def test_derived_values_follow_those_above_them(project: Path) -> None:
-    mine = sweep(
+    mine = write_sweep(
         project,
         derived={
             "optimizer.head_lr": "10 * optimizer.lr",
@@ -128,13 +116,15 @@ def test_derived_values_follow_those_above_them(project: Path) -> None:
 
 
 def test_derived_values_see_the_number_of_threads(project: Path) -> None:
-    mine = sweep(project, derived={"trainer.accumulate_grad_batches": "trainer.num_threads"})
+    mine = write_sweep(project, derived={"trainer.accumulate_grad_batches": "trainer.num_threads"})
     config = compose_trial(mine, {}, project, threads=3).config
     assert config.trainer.accumulate_grad_batches == 3
 
 
 def test_the_default_has_no_searched_and_no_derived_value(project: Path) -> None:
-    mine = sweep(project, "model.max_length=50", derived={"optimizer.head_lr": "10 * optimizer.lr"})
+    mine = write_sweep(
+        project, "model.max_length=50", derived={"optimizer.head_lr": "10 * optimizer.lr"}
+    )
     expected = compose_checked(
         ["experiment=sports_news", "model.max_length=50", "trainer.num_threads=1"], project
     )
@@ -143,12 +133,12 @@ def test_the_default_has_no_searched_and_no_derived_value(project: Path) -> None
 
 def test_without_an_experiment_trials_start_from_the_pinned_one(project: Path) -> None:
     (project / "params.yaml").write_text("experiment: newsroom_ner\nseed: 7\n", encoding="utf-8")
-    config = compose_trial(sweep(project, experiment=None), {}, project, threads=1).config
+    config = compose_trial(write_sweep(project, experiment=None), {}, project, threads=1).config
     assert (config.experiment, config.seed) == ("newsroom_ner", 7)
 
 
 def test_a_derived_value_that_fails_is_named(project: Path) -> None:
-    mine = sweep(project, derived={"optimizer.head_lr": "10 * optimizer.rate"})
+    mine = write_sweep(project, derived={"optimizer.head_lr": "10 * optimizer.rate"})
     with pytest.raises(ConfigError) as caught:
         compose_trial(mine, {}, project, threads=1)
     (problem,) = caught.value.problems
@@ -176,7 +166,7 @@ def test_a_derived_value_that_fails_is_named(project: Path) -> None:
 def test_a_mistake_names_its_place_in_the_sweep(
     project: Path, asked: dict[str, Any] | str, params: dict[str, Any], key: str, source: str
 ) -> None:
-    mine = sweep(project, asked) if isinstance(asked, str) else sweep(project, **asked)
+    mine = write_sweep(project, asked) if isinstance(asked, str) else write_sweep(project, **asked)
     with pytest.raises(ConfigError) as caught:
         compose_trial(mine, params, project, threads=1)
     assert [(p.key, p.source) for p in caught.value.problems] == [(key, source)]
