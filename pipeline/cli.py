@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -114,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verb("summary", "the last run in a few lines", _summary)
     schema = verb("schema", "JSON Schema of the configuration or of one section", _schema)
-    schema.add_argument("section", nargs="?", help="for example optimizer")
+    schema.add_argument("section", nargs="?", help="for example optimizer; sweep for sweeps")
     schema.add_argument("--write", action="store_true", help="write all to conf/.schema/")
     verb("doctor", "check versions, devices, data, disk and the store", _doctor, overrides=True)
     verb("sync", "deliver what a tracking server that was down has missed", _sync)
@@ -240,7 +241,11 @@ def _schema(options: argparse.Namespace) -> None:
     from pipeline.artifacts import project_root
     from pipeline.config.json_schema import print_schema, write_schemas
 
-    if options.write:
+    if options.section == "sweep":
+        from pipeline.sweep.settings import SweepSettings
+
+        print(json.dumps(SweepSettings.model_json_schema(), indent=2, ensure_ascii=False))
+    elif options.write:
         write_schemas(project_root())
     else:
         print_schema(options.section)

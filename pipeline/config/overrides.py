@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,8 @@ def read_params(root: Path) -> list[Override]:
 
 
 def _from_params(params: Mapping[str, Any]) -> Iterator[Override]:
-    for key, value in params.items():
+    for key, read in params.items():
+        value = "off" if read is False and key in GROUPS else read  # YAML reads the word as false
         if value is None:
             continue
         if key == EXPERIMENT or (key in GROUPS and isinstance(value, str)):
@@ -92,7 +94,9 @@ def to_grammar(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(to_grammar(item) for item in value) + "]"
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        # Hydra reads a backslash as itself, unless a quote follows its run of backslashes.
+        doubled = re.sub(r"(\\+)(?='|\Z)", r"\1\1", value)
+        return "'" + doubled.replace("'", "\\'") + "'"
     return json.dumps(value)
 
 

@@ -75,8 +75,14 @@ class Training:
         self.model: PreTrainedModel = self.task.build_model(self._checkpoint, info.label_names)
         self.method: MethodReport = apply_method(self.model, config.method)
 
-    def states(self, root: Path) -> StateStore:
-        """Where this training's states are kept: named by all that determines the weights."""
+    def states(self, root: Path, run: str | None = None) -> StateStore:
+        """Where this training's states are kept: named by all that determines the weights.
+
+        Args:
+            root: The project's root.
+            run: The key of the only run that goes on from them, where runs of one configuration
+                may train side by side; by default every such run does, one at a time.
+        """
         config = self._config
         directory = self._checkpoint.directory
         key = training_key(
@@ -91,7 +97,8 @@ class Training:
             world_size=world_size(config.trainer),
             seed=config.seed,
         )
-        return StateStore(cache_root(root) / "training" / key[:32])
+        name = key[:32] if run is None else f"{key[:32]}-{run}"
+        return StateStore(cache_root(root) / "training" / name)
 
     def fit(
         self, states: StateStore, log: RunLog | None, watcher: Watcher | None = None

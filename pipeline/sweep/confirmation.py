@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.artifacts import write_json
@@ -33,7 +33,7 @@ class Confirmation:
         default: The configuration that the best trial is compared with.
         settings: How many seeds, and the level.
         layout: The study's directory.
-        root: The project's root.
+        root: Where compositions find `conf/`.
     """
 
     def __init__(
@@ -82,6 +82,10 @@ class Confirmation:
     def goes_on(self, job: Job, *, seed: int, number: int, value: float) -> bool:  # noqa: ARG002
         """Always."""
         return True
+
+    def keeps(self, job: Job, metrics: Mapping[str, float]) -> bool:  # noqa: ARG002
+        """Never: only the values count."""
+        return False
 
     def ended(self, job: Job, result: JobResult) -> None:
         """Its result is on the disk; a seed on which a side failed is left out."""

@@ -8,7 +8,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing.connection import (
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+    wait,
+)
 from threading import Thread
 from typing import Any, Protocol
 
@@ -40,8 +46,8 @@ class Launched(Protocol):
 class Launcher(Protocol):
     """Starts workers somewhere."""
 
-    def listener(self, key: bytes) -> Listener:
-        """Where workers connect to."""
+    def listener(self) -> Listener:
+        """Where workers connect to; whether they know the key is not its matter."""
         ...
 
     def start(self, address: Address, index: int, key: bytes) -> Launched:
@@ -116,7 +122,22 @@ class Validation:
     value: float
 
 
-Event = Ended | Lost | Validation
+@dataclass(frozen=True)
+class Trained:
+    """A worker asks whether to keep the weights; answer with `Crew.answer`.
+
+    Attributes:
+        worker: Who asks.
+        job: What it did.
+        metrics: What it came to.
+    """
+
+    worker: Worker
+    job: Job
+    metrics: dict[str, float]
+
+
+Event = Ended | Lost | Validation | Trained
 
 
 class Crew:
@@ -133,19 +154,18 @@ class Crew:
     def __init__(self, launcher: Launcher, size: int) -> None:
         self._launcher = launcher
         self._key = secrets.token_bytes(32)
-        self._listener = launcher.listener(self._key)
+        self._listener = launcher.listener()
         self._arrived: queue.Queue[Connection] = queue.Queue()
         self._strangers: list[Connection] = []
         self._failed_starts = 0
+        self._is_stopping = False
         Thread(target=self._welcome, name="crew", daemon=True).start()
         self.workers = [Worker(index, self._start(index)) for index in range(size)]
 
     def close(self) -> None:
         """Ends the workers that are left, and lets go of everything."""
         for worker in self.workers:
-            worker.launched.kill()
-            if worker.connection is not None:
-                worker.connection.close()
+            self._dismiss(worker)
         self._listener.close()
         self._launcher.close()
 
@@ -164,9 +184,9 @@ class Crew:
         worker.job, worker.since, worker.progress = job, time.monotonic(), {}
         self._tell(worker, job=job.model_dump(mode="json"))
 
-    def answer(self, worker: Worker, *, goes_on: bool) -> None:
+    def answer(self, worker: Worker, *, verdict: bool) -> None:
         """Answers a worker's question."""
-        self._tell(worker, goes_on=goes_on)
+        self._tell(worker, verdict=verdict)
 
     def poll(self, seconds: float) -> list[Event]:
         """Waits until something happens, or so long, and tells what.
@@ -197,12 +217,13 @@ class Crew:
         Returns:
             What happened meanwhile: a job whose worker stopped is lost, for now.
         """
+        self._is_stopping = True
         for worker in self.workers:
             self._tell(worker, stop=True)
         events: list[Event] = []
         deadline = time.monotonic() + _STOP_SECONDS
         while self.busy and time.monotonic() < deadline:
-            events += [e for e in self._listen(0.2) if not isinstance(e, Validation)]
+            events += [e for e in self._listen(0.2) if isinstance(e, (Ended, Lost))]
         events += [Lost(w.job, "it did not stop in time") for w in self.busy if w.job is not None]
         return events
 
@@ -246,24 +267,35 @@ class Crew:
             worker.progress = message["progress"]
         elif "validation" in message:
             return [Validation(worker, job, **message["validation"])]
+        elif "trained" in message:
+            return [Trained(worker, job, message["trained"])]
         elif "ended" in message:
+            result = JobResult.model_validate(message["ended"], strict=False)
             worker.job, worker.progress = None, {}
-            return [Ended(job, JobResult.model_validate(message["ended"], strict=False))]
+            worker.is_ready = not result.unexpected  # otherwise it ends now, and is replaced
+            return [Ended(job, result)]
         return []
 
     def _lose(self, worker: Worker) -> list[Event]:
-        """Lets a worker go whose connection has closed, and starts another in its place."""
+        """Lets a worker go whose connection has closed, and starts another unless all stop."""
         job = worker.job
         deadline = time.monotonic() + _DEATH_SECONDS
         while (reason := worker.launched.death()) is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        self._replace(worker)
+        if self._is_stopping:
+            self._dismiss(worker)
+        else:
+            self._replace(worker)
         return [] if job is None else [Lost(job, reason or "it let go of the connection")]
 
-    def _replace(self, worker: Worker) -> None:
+    def _dismiss(self, worker: Worker) -> None:
         worker.launched.kill()
         if worker.connection is not None:
             worker.connection.close()
+        worker.connection, worker.is_ready, worker.job = None, False, None
+
+    def _replace(self, worker: Worker) -> None:
+        self._dismiss(worker)
         self.workers[worker.index] = Worker(worker.index, self._start(worker.index))
 
     def _start(self, index: int) -> Launched:
@@ -279,8 +311,19 @@ class Crew:
         """Accepts connections, in a thread of its own."""
         while True:
             try:
-                self._arrived.put(self._listener.accept())
-            except (AuthenticationError, EOFError, ConnectionError):
+                connection = self._listener.accept()
+            except ConnectionError:
                 continue
             except OSError:
                 return
+            Thread(target=self._admit, args=(connection,), name="crew", daemon=True).start()
+
+    def _admit(self, connection: Connection) -> None:
+        """Lets in who knows the key; whoever says nothing, or nonsense, keeps nobody waiting."""
+        try:
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
+        except (AuthenticationError, EOFError, OSError):
+            connection.close()
+        else:
+            self._arrived.put(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,19 +17,23 @@ from pipeline.sweep.checking import check_sweep
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.confirmation import Confirmation
 from pipeline.sweep.crew import Crew
+from pipeline.sweep.databases import storage_problems
 from pipeline.sweep.launching import make_launcher
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.loading import load_sweep
+from pipeline.sweep.loading import load_sweep, with_pinned
 from pipeline.sweep.records import StudyRecord, TrialRecord
 from pipeline.sweep.report import write_report
 from pipeline.sweep.running import Runner
 from pipeline.sweep.search import Search
 from pipeline.sweep.settings import SweepSettings
-from pipeline.sweep.study import open_study
+from pipeline.sweep.study import freeze_configuration, open_study
 from pipeline.sweep.study_run import log_progress, log_summary, open_study_run, trial_filter
 from pipeline.sweep.words import best_in_words, progress_in_words
 from pipeline.tracking.status import run_hint
 from pipeline.training.signals import StopRequest
+
+_LOCK_SECONDS = 2.0
+"""Somebody who looks whether the sweep runs holds its lock for a moment."""
 
 
 def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
@@ -45,15 +49,16 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
         SweepStopped: After SIGINT or SIGTERM.
         EnvironmentProblem: If too many trials fail in a row, or the machine refuses.
     """
-    sweep = load_sweep(name, arguments, root)
+    sweep = with_pinned(load_sweep(name, arguments, root), root)
     settings = sweep.settings
     checked = check_sweep(sweep, root)
     for text in checked.warnings:
         warn(text)
     layout = StudyLayout.of(root, settings.study)
     board = Board(n_trials=settings.n_trials, workers=settings.workers)
-    with _alone(layout, settings.study):
+    with _alone(layout, settings.study), _problems_of(settings.storage):
         study, facts = open_study(sweep, checked, layout, root)
+        conf_root = freeze_configuration(layout, root)
         with (
             open_study_run(
                 checked.default.tracking, facts, study.study_name, sweep.path, root=root
@@ -67,7 +72,16 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
                 log_progress(log, record)
                 _remove_weights(record, settings.keep_models, layout)
 
-            search = Search(study, sweep, checked, facts, layout=layout, root=root, on_end=on_end)
+            search = Search(
+                study,
+                sweep,
+                checked,
+                facts,
+                layout=layout,
+                root=root,
+                conf_root=conf_root,
+                on_end=on_end,
+            )
             search.prepare()
             notice(_beginning(search.record(), settings, checked.threads))
             make_crew = partial(
@@ -80,7 +94,11 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
                 comparison = None
                 if not search.gave_up:
                     confirmation = Confirmation(
-                        search.record(), checked.default, settings.confirm, layout=layout, root=root
+                        search.record(),
+                        checked.default,
+                        settings.confirm,
+                        layout=layout,
+                        root=conf_root,
                     )
                     runner.run(confirmation)
                     comparison = confirmation.comparison()
@@ -107,6 +125,11 @@ def _beginning(record: StudyRecord, settings: SweepSettings, threads: int) -> st
     )
 
 
+def _problems_of(storage: str | None) -> AbstractContextManager[None]:
+    """Puts errors of a database in words; those of files say themselves what is wrong."""
+    return nullcontext() if storage is None else storage_problems(storage)
+
+
 @contextmanager
 def _alone(layout: StudyLayout, name: str) -> Iterator[None]:
     """Holds the study's directory, so that one command at a time runs it.
@@ -120,7 +143,7 @@ def _alone(layout: StudyLayout, name: str) -> Iterator[None]:
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.driver_lock)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout:
         raise UserError(
             f"a sweep of the study {name} is running here already",

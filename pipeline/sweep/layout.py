@@ -37,6 +37,11 @@ class StudyLayout:
         return self.root / ".driver.lock"
 
     @property
+    def frozen(self) -> Path:
+        """A copy of `conf/` and `params.yaml`, from which the trials of a command are composed."""
+        return self.root / "frozen"
+
+    @property
     def report(self) -> Path:
         """The directory of the report: `report.html`, `report.md` and their pictures."""
         return self.root / "report"

@@ -1,8 +1,8 @@
 """The line between the driver and a worker: JSON messages over a connection.
 
-Driver to worker: `{"job": …}`, `{"goes_on": true}`, `{"stop": true}`.
-Worker to driver: `{"ready": true, …}`, `{"progress": …}`, `{"validation": …}`, `{"ended": …}`,
-`{"stopped": true}`.
+Driver to worker: `{"job": …}`, `{"verdict": true}`, `{"stop": true}`.
+Worker to driver: `{"ready": …}`, `{"progress": …}`, `{"ended": …}`, and two that want a verdict:
+`{"validation": …}` and `{"trained": …}`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import json
 import os
 import queue
 import signal
+import socket
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -54,6 +57,7 @@ class Line:
 
     def __init__(self, connection: Connection) -> None:
         self.is_stopping = False
+        self._is_closed = False
         self._connection = connection
         self._jobs: queue.Queue[Message | None] = queue.Queue()
         self._verdicts: queue.Queue[bool] = queue.Queue()
@@ -74,8 +78,16 @@ class Line:
         return self._jobs.get()
 
     def goes_on(self, **validation: Any) -> bool:
-        """Reports a validation and waits for the driver's verdict; no driver, no objection."""
-        self.send(validation=validation)
+        """Reports a validation and asks whether the trial should go on."""
+        return self._ask(validation=validation)
+
+    def keeps(self, metrics: Mapping[str, float]) -> bool:
+        """Reports what training came to and asks whether its weights are worth keeping."""
+        return self._ask(trained=dict(metrics))
+
+    def _ask(self, **question: Any) -> bool:
+        """Waits for the driver's verdict; no driver, no objection."""
+        self.send(**question)
         while not self.is_stopping:
             try:
                 return self._verdicts.get(timeout=0.2)
@@ -83,16 +95,32 @@ class Line:
                 continue
         return True
 
+    def close(self) -> None:
+        """Lets go of the driver, which sees the end of the connection at once; no signal follows.
+
+        Closing alone would not do: a read under way keeps the connection open.
+        """
+        self._is_closed = True
+        with (
+            suppress(OSError),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as handle,
+        ):
+            handle.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
+        self._connection.close()
+
     def _listen(self) -> None:
         while True:
             try:
                 message = receive(self._connection)
             except (EOFError, OSError):
                 message = {"stop": True}
+            if self._is_closed:
+                return
             if "job" in message:
                 self._jobs.put(message["job"])
-            elif "goes_on" in message:
-                self._verdicts.put(bool(message["goes_on"]))
+            elif "verdict" in message:
+                self._verdicts.put(bool(message["verdict"]))
             elif "stop" in message:
                 self.is_stopping = True
                 self._jobs.put(None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import shown
-from pipeline.config.overrides import EXPERIMENT
+from pipeline.config.compose import compose
+from pipeline.config.overrides import EXPERIMENT, read_params
 from pipeline.config.schema import Config
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigError, Problem, UserError, did_you_mean
@@ -99,6 +100,21 @@ def available(root: Path) -> list[tuple[str, str]]:
             description = "(cannot be read)"
         found.append((path.stem, description))
     return found
+
+
+def with_pinned(sweep: Sweep, root: Path) -> Sweep:
+    """Writes out what a sweep that names no experiment takes from `params.yaml`.
+
+    Promotion changes that file, and the study must stay what it was.
+
+    Raises:
+        ConfigError: If what is pinned is invalid.
+    """
+    if sweep.settings.experiment is not None:
+        return sweep
+    pinned = [override.text for override in read_params(root) if override.key != EXPERIMENT]
+    experiment = f"{EXPERIMENT}={compose((), root).experiment}"
+    return replace(sweep, arguments=(experiment, *pinned, *sweep.arguments))
 
 
 def _find(name: str, root: Path) -> Path:

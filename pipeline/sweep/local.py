@@ -67,9 +67,9 @@ class LocalLauncher:
         self._gpus = gpus
         self._folder = Path(tempfile.mkdtemp(prefix="sweep-"))
 
-    def listener(self, key: bytes) -> Listener:
+    def listener(self) -> Listener:
         """A socket in a directory that only this user can read."""
-        return Listener(str(self._folder / "driver"), family="AF_UNIX", authkey=key)
+        return Listener(str(self._folder / "driver"), family="AF_UNIX")
 
     def start(self, address: Address, index: int, key: bytes) -> LocalWorker:
         """Starts a worker.

@@ -81,12 +81,12 @@ class RayLauncher:
         if self._started:
             self._connect(settings.address)
 
-    def listener(self, key: bytes) -> Listener:
+    def listener(self) -> Listener:
         """A port of this machine that the cluster's machines can reach."""
         import ray
 
         host = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-        return Listener((host, 0), family="AF_INET", authkey=key)
+        return Listener((host, 0), family="AF_INET")
 
     def start(self, address: Address, index: int, key: bytes) -> RayWorker:
         """Starts a worker as soon as the cluster has room for it."""

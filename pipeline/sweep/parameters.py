@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -163,9 +162,11 @@ class ChoiceParameter(ConditionalParameter):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        texts = [json.dumps(choice, sort_keys=True) for choice in self.choices]
-        if len(set(texts)) < len(texts):
-            raise ValueError("choices must differ from each other")
+        for number, choice in enumerate(self.choices):
+            if choice in self.choices[:number]:
+                raise ValueError(
+                    f"choices must differ from each other (1, 1.0 and true do not): {choice!r}"
+                )
         return self
 
     @property

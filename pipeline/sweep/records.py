@@ -21,6 +21,8 @@ Outcome = Literal["waiting", "running", "complete", "infeasible", "pruned", "fai
 
 STUDY_FACTS = "facts"
 """The study's attribute that holds `StudyFacts`."""
+STUDY_PLAN = "plan"
+"""The study's attribute that holds the `StudyPlan` of the latest command that ran it."""
 TRIAL_FACTS = "facts"
 """The trial's attribute that holds `TrialFacts`, from the moment it begins."""
 TRIAL_RESULT = "result"
@@ -58,6 +60,15 @@ class StudyFacts(Section):
     """The first commit of the repository: the same for all its clones."""
     created: str
     """When, ISO 8601 with the offset from UTC."""
+
+
+class StudyPlan(Section):
+    """What the latest command that ran a study was to do."""
+
+    n_trials: int
+    """Finished trials in all."""
+    workers: int
+    """Processes that run trials side by side."""
 
 
 class TrialFacts(Section):
@@ -119,11 +130,13 @@ class StudyRecord:
         name: Its name.
         facts: What it was made from.
         trials: In order of their numbers.
+        plan: What the latest command was to do with it; None if it is not known.
     """
 
     name: str
     facts: StudyFacts
     trials: tuple[TrialRecord, ...]
+    plan: StudyPlan | None = None
 
     @property
     def is_multi_objective(self) -> bool:
@@ -178,7 +191,10 @@ def read_study(study: Study, known: dict[int, TrialRecord] | None = None) -> Stu
         study: The study.
         known: Trials that had ended when it was read before; filled with those that have now.
     """
-    facts = StudyFacts.model_validate_json(study.user_attrs[STUDY_FACTS])
+    attributes = study.user_attrs
+    facts = StudyFacts.model_validate_json(attributes[STUDY_FACTS])
+    text = attributes.get(STUDY_PLAN)
+    plan = None if text is None else StudyPlan.model_validate_json(text)
     known = {} if known is None else known
     trials = []
     for trial in study.get_trials(deepcopy=False):
@@ -186,7 +202,7 @@ def read_study(study: Study, known: dict[int, TrialRecord] | None = None) -> Stu
         if trial.state.is_finished():
             known[trial.number] = record
         trials.append(record)
-    return StudyRecord(study.study_name, facts, tuple(trials))
+    return StudyRecord(study.study_name, facts, tuple(trials), plan)
 
 
 def _read_trial(trial: FrozenTrial) -> TrialRecord:

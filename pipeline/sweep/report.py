@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def write_report(
-    study: Study, record: StudyRecord, comparison: Comparison | None, directory: Path
+    study: Study,  # noqa: ARG001
+    record: StudyRecord,
+    comparison: Comparison | None,
+    directory: Path,
 ) -> Path:
     """Writes the report as a whole; one that was there is replaced.
 
@@ -36,7 +39,7 @@ def write_report(
     from pipeline.sweep.report_text import markdown
 
     with replace_directory(directory) as fresh:
-        pictures = draw_pictures(study, record, comparison, fresh)
+        pictures = draw_pictures(record, comparison, fresh)
         content = report_content(record, comparison, pictures)
         images = {p.file: (fresh / p.file).read_bytes() for p in pictures if not p.missing}
         write_text(fresh / "report.html", page(content, images))

@@ -156,6 +156,7 @@ def scatter_trials(
                 [b for _, b in points],
                 label=view.best_label() if kind == "best" else kind,
                 zorder=5 if kind == "best" else 4,
+                clip_on=False,
                 **(style | changes.get(kind, {})),
             )
 

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.records import StudyRecord, numbers_in_words
 from pipeline.sweep.report_blocks import Block, Code, Heading, Picture, Report, Table, Text
-from pipeline.sweep.report_settings import provenance, searched_space, settings_rows
+from pipeline.sweep.report_settings import (
+    has_numbered_choices,
+    provenance,
+    searched_space,
+    settings_rows,
+)
 from pipeline.sweep.report_tables import (
     comparison_table,
     front_table,
@@ -166,7 +171,11 @@ def _pictures(record: StudyRecord, pictures: Sequence[Picture]) -> list[Block]:
     ]
     shown = [picture for picture in meant if not picture.missing]
     absent = [f"{picture.title}: {picture.missing}." for picture in meant if picture.missing]
-    blocks: list[Block] = [Heading("Pictures"), *shown]
+    blocks: list[Block] = [Heading("Pictures")]
+    if shown and has_numbered_choices(record):
+        note = "`choice 2` is the second of a parameter's choices, as the settings below list them."
+        blocks.append(Text(note, "faint"))
+    blocks += shown
     if absent:
         blocks.append(Text(f"Left out. {' '.join(absent)}", "faint"))
     return blocks

@@ -17,7 +17,7 @@ from pipeline.sweep.report_axes import (
     scatter_trials,
     set_axis,
 )
-from pipeline.sweep.report_scales import Scale, View, has, params_of
+from pipeline.sweep.report_scales import GOLDEN, SILVER, Scale, View, has, params_of
 from pipeline.sweep.report_words import better
 from pipeline.tasks.base import FloatArray
 
@@ -33,7 +33,9 @@ MOST_PARAMETERS_OF_SEVERAL = 3
 GRID = 150
 """Cells along each axis."""
 NEAR = 2.0
-"""How far from a single trial the surface goes, in widths of the Gaussian."""
+"""How far from a trial the surface goes, in widths of the Gaussian."""
+SHARPER = 8
+"""So high a power of the weights tells how far the nearest trial is, however many there are."""
 
 
 def contours(view: View) -> Figure | str:
@@ -50,7 +52,7 @@ def contours(view: View) -> Figure | str:
         return f"it needs {FEWEST_TRIALS} trials with values that share two differing parameters"
     columns = len(objectives) if several else min(len(pairs), 2)
     lines = len(pairs) if several else math.ceil(len(pairs) / columns)
-    figure = figure_of(max(4.3 * columns, 6.0), 3.5 * lines + 0.8 * several)
+    figure = figure_of(min(max(4.3 * columns, 6.0), 10.5), 3.4 * lines + 0.8 * several)
     grid = figure.subplots(lines, columns, squeeze=False)
     panels = [(pair, place) for pair in pairs for place in range(len(objectives))]
     paints = [
@@ -63,9 +65,12 @@ def contours(view: View) -> Figure | str:
             continue
         pair, place = panel
         _contour(axes, view, pair, place, paints[place])
+        if several and place:
+            axes.set(yticks=[], ylabel="")
     for place, paint in enumerate(paints):
         beside = list(grid[:, place] if several else grid.flat)
-        bar = figure.colorbar(paint, ax=beside, location="top" if several else "right", pad=0.02)
+        where = "top" if several else "right"
+        bar = figure.colorbar(paint, ax=beside, location=where, pad=0.02, aspect=40, shrink=0.8)
         bar.set_label(f"{objectives[place][0]} ({better(objectives[place][1])})")
         bar.outline.set_visible(False)
     legend_below(figure)
@@ -93,8 +98,8 @@ def _contour(
         levels = np.linspace(low, high, 9)[1:-1]
         axes.contour(centres, centres, surface, levels, colors="white", linewidths=0.6)
     spread = [
-        [s.jittered(params_of(t)[n], t.number) for t in with_both]
-        for s, n in zip(scales, pair, strict=True)
+        [scale.jittered(params_of(t)[name], t.number, ratio) for t in with_both]
+        for scale, name, ratio in zip(scales, pair, (GOLDEN, SILVER), strict=True)
     ]
     pale = {"color": "white", "edgecolors": INK, "linewidths": 0.8, "s": 22}
     scatter_trials(axes, view, with_both, spread[0], spread[1], complete=pale)
@@ -126,6 +131,6 @@ def smoothed(points: FloatArray, values: FloatArray, scales: Sequence[Scale]) ->
             cells = len(scale.labels)
             weights.append((np.floor(centres * cells) == np.floor(place * cells)).astype(float))
     total = weights[1] @ weights[0].T
-    near = total > np.exp(-0.5 * NEAR**2)
+    near = weights[1] ** SHARPER @ (weights[0] ** SHARPER).T > np.exp(-0.5 * SHARPER * NEAR**2)
     sums = (weights[1] * values) @ weights[0].T
     return np.where(near, sums / np.where(near, total, 1.0), np.nan)

@@ -1,71 +1,118 @@
-"""How much each parameter decides whether a trial is among the best, and a picture of it."""
+"""How much of the differences between trials each parameter explains, and a picture of it."""
 
 from __future__ import annotations
 
 import math
-import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.evaluation.plots import COLOURS
-from pipeline.sweep.report_axes import figure_of, legend_below, plain_axes
-from pipeline.sweep.report_scales import View
+from pipeline.sweep.records import TrialRecord
+from pipeline.sweep.report_axes import (
+    clipped,
+    figure_of,
+    legend_below,
+    plain_axes,
+    value_window,
+)
+from pipeline.sweep.report_scales import Scale, View, params_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from optuna import Study
 
 FEWEST_TRIALS = 5
+MOST_TRIALS = 300
+"""Of more, so many are taken, evenly over the study: the time grows faster than their number."""
 
 
-def importances_of(study: Study, num_objectives: int) -> tuple[dict[str, float], ...]:
-    """How much each parameter decides whether a trial is among the best, for each objective.
+def with_importances(view: View) -> View:
+    """The view with the importance of each parameter for each objective.
 
-    PED-ANOVA (Watanabe and others, 2023), which also rates parameters that exist only in some
-    trials. The best five trials, or a tenth if that is more, are set against all.
+    Optuna's fANOVA (Hutter and others, 2014): a random forest learns the values from the
+    parameters; a parameter's importance is the share of the forest's variance over the whole space
+    that the parameter explains by itself. Here it sees the places on the axes of the pictures, so
+    logarithmic ranges count by their logarithm (Optuna's own call takes them as linear), diverged
+    values at the edge of the window, and parameters that a trial lacks in the middle of theirs
+    (Optuna leaves them out for all trials).
 
-    Returns:
-        Shares by parameter that sum to one, one mapping an objective; nothing where fewer than
-        five trials have values, or values or parameters do not differ.
+    Nothing is known, and nothing is set, with fewer than five trials, fewer than two parameters
+    that differ, or equal values.
     """
-    from optuna.importance import PedAnovaImportanceEvaluator
-    from optuna.study import StudyDirection
-    from optuna.trial import FrozenTrial, TrialState
+    trials = view.measured[:: math.ceil(len(view.measured) / MOST_TRIALS) or 1]
+    names = [name for name in view.scales if name in view.varied(len(view.scales))]
+    if len(trials) < FEWEST_TRIALS or len(names) < 2:
+        return view
+    found = [
+        _importances(view, trials, names, place)
+        for place in range(len(view.record.facts.objectives))
+    ]
+    return replace(view, importances=tuple(found)) if all(found) else view
 
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    finite = [trial for trial in trials if all(map(math.isfinite, trial.values))]
-    names = sorted({name for trial in finite for name in trial.params})
-    if len(finite) < FEWEST_TRIALS or not names:
-        return ()
-    quantile = min(max(0.1, 5 / len(finite)), 0.5)
-    found: list[dict[str, float]] = []
-    for place in range(num_objectives):
-        sign = 1.0 if study.directions[place] == StudyDirection.MINIMIZE else -1.0
 
-        def loss(trial: FrozenTrial, place: int = place, sign: float = sign) -> float:
-            return sign * float(trial.values[place])
+def _importances(
+    view: View, trials: list[TrialRecord], names: list[str], place: int
+) -> dict[str, float]:
+    """Shares that sum to one; empty where there is nothing to explain."""
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+    from optuna.importance import FanovaImportanceEvaluator
+    from optuna.trial import create_trial
 
-        if len({loss(trial) for trial in finite}) < 2:
-            return ()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about few trials, and that the target is minimised
-            evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile)
-            raw = evaluator.evaluate(study, params=names, target=loss)
-        total = sum(raw.values())
-        if not total > 0:
-            return ()
-        found.append({name: float(raw[name]) / total for name in names})
-    return tuple(found)
+    raw = [trial.values[place] for trial in trials]
+    values = clipped(raw, value_window(raw, view.record.facts.objectives[place][1]))
+    if max(values) == min(values):
+        return {}
+    scales = {name: view.scales[name] for name in names}
+    space: dict[str, BaseDistribution] = {
+        name: FloatDistribution(0, 1)
+        if scale.labels is None
+        else CategoricalDistribution(range(len(scale.labels)))
+        for name, scale in scales.items()
+    }
+    study = _quiet_study()
+    study.add_trials(
+        create_trial(
+            value=value,
+            params={name: _coordinate(scale, trial, name) for name, scale in scales.items()},
+            distributions=space,
+        )
+        for trial, value in zip(trials, values, strict=True)
+    )
+    found = FanovaImportanceEvaluator(seed=0).evaluate(study, params=names)
+    total = sum(found.values())
+    return {name: float(found[name]) / total for name in names} if total > 0 else {}
+
+
+def _quiet_study() -> Study:
+    """A study in memory, without the line that Optuna logs for each new one."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _coordinate(scale: Scale, trial: TrialRecord, name: str) -> float | int:
+    """A place from 0 to 1, or the number of a choice; the middle of all for a missing value."""
+    place = scale.position(params_of(trial).get(name))
+    known = 0.5 if math.isnan(place) else place
+    return known if scale.labels is None else int(known * len(scale.labels))
 
 
 def importances(view: View) -> Figure | str:
-    """Bars of `importances_of`."""
+    """Bars of each parameter, for each objective."""
+    if view.trouble:
+        return view.trouble
     if not view.importances:
         return (
-            f"it needs {FEWEST_TRIALS} trials with values, and values that differ"
+            f"it needs {FEWEST_TRIALS} trials with values"
             if len(view.measured) < FEWEST_TRIALS
-            else "neither the values nor the parameters of the trials differ enough"
+            else "it needs values that differ, and two parameters that do"
         )
     order = sorted(view.importances[0], key=lambda name: view.importances[0][name])
     objectives = view.record.facts.objectives
@@ -79,7 +126,7 @@ def importances(view: View) -> Figure | str:
         for height, size in zip(heights, sizes, strict=True):
             axes.text(size + 0.01, height, f"{size:.2f}", va="center", fontsize=9)
     axes.set_yticks(range(len(order)), order)
-    axes.set(xlim=(0, min(1.12 * max(max(s.values()) for s in view.importances) + 0.04, 1.12)))
+    axes.set(xlim=(0, 1.12 * max(max(shares.values()) for shares in view.importances)))
     plain_axes(axes)
     axes.grid(visible=False, axis="y")
     if len(objectives) > 1:

@@ -10,6 +10,7 @@ from html import escape
 from pipeline.data.quality.page import SIGNS
 from pipeline.data.quality.style import CSS
 from pipeline.sweep.report_blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.sweep.report_plots import DPI
 
 STYLE = """
 .verdict { align-items: flex-start; } .verdict .sign { margin-top: .1rem; }
@@ -18,8 +19,9 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
 .table { margin: .6rem 0 1rem; font-size: .925rem; }
 .table tbody th { font-weight: 500; position: sticky; left: 0; background: var(--ground); }
 .table td { overflow-wrap: break-word; max-width: 26rem; }
-.table .wide td { white-space: nowrap; }
-.table .wide td.long { white-space: normal; min-width: 20rem; }
+.table .wide td, .table .wide tbody th { white-space: nowrap; }
+.table .number + :not(.number) { padding-left: .9rem; }
+.table .wide td.long { white-space: normal; min-width: 26rem; }
 .table td.number, .table th.number { text-align: right; }
 .table tr.faint td, .table tr.faint th { font-size: inherit; }
 .table tr.error td:nth-child(2), .table tr.warning td:nth-child(2) { color: var(--tone); }
@@ -27,12 +29,14 @@ figure { margin: 1.4rem 0 2rem; break-inside: avoid; }
 figure h3 { margin-bottom: .5rem; }
 figure .scroll { background: #fff; border: 1px solid var(--line); border-radius: 6px;
   padding: .5rem; }
-figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+figure img { display: block; width: var(--width); max-width: 100%; height: auto; margin: 0 auto; }
 figcaption { color: var(--faint); font-size: .875rem; margin-top: .4rem; }
-@media (max-width: 40rem) { figure img { max-width: none; width: 40rem; } }
+@media (max-width: 40rem) {
+  figure img { max-width: none; width: calc(.7 * var(--width)); min-width: 100%; } }
 @media print { pre { white-space: pre-wrap; } .table { font-size: 8.5pt; overflow: visible; }
   .table .wide td { white-space: normal; } figure .scroll { border: none; padding: 0; } }
 """
+CSS_PIXELS_PER_INCH = 100
 LONG = 28
 """Letters of a cell from which on it may take several lines even in such a table."""
 WIDE = 5
@@ -107,8 +111,10 @@ def _table(table: Table) -> str:
 
 def _picture(picture: Picture, image: bytes) -> str:
     data = base64.b64encode(image).decode()
+    inches = int.from_bytes(image[16:20], "big") / DPI  # the width in the header of a PNG
     return (
         f'<figure><h3>{escape(picture.title)}</h3><div class="scroll">'
-        f'<img alt="{escape(picture.title)}" src="data:image/png;base64,{data}"></div>'
+        f'<img alt="{escape(picture.title)}" style="--width:{inches * CSS_PIXELS_PER_INCH:.0f}px" '
+        f'src="data:image/png;base64,{data}"></div>'
         f"<figcaption>{_text(Text(picture.caption))}</figcaption></figure>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.records import StudyRecord
 from pipeline.sweep.report_blocks import Picture
 from pipeline.sweep.report_contour import contours
-from pipeline.sweep.report_importance import importances, importances_of
+from pipeline.sweep.report_importance import importances, with_importances
 from pipeline.sweep.report_scales import View, view_of
 from pipeline.sweep.report_space import parallel, slices
 from pipeline.sweep.report_trials import compared, history, intermediate, pareto
@@ -20,7 +21,6 @@ from pipeline.sweep.report_words import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from optuna import Study
 
 DPI = 144
 
@@ -37,9 +37,9 @@ CAPTIONS = {
     ),
     "importances": (
         "Importance of parameters",
-        "How much each parameter decides whether a trial is among the best (PED-ANOVA). It says "
-        "nothing about the direction, and little when trials are few: below some 30, read it as a "
-        "hint.",
+        "The share of the differences between trials that each parameter explains by itself, over "
+        "the whole space (fANOVA). It says nothing about the direction; with fewer than some 30 "
+        "trials, read it as a hint.",
     ),
     "parallel": (
         "Parallel coordinates",
@@ -65,7 +65,7 @@ CAPTIONS = {
     "pareto": (
         "Pareto front",
         "Trials by their objectives. No trial is better than one on the front in one objective "
-        "without being worse in another; the numbers are those of the trials.",
+        "without being worse in another; the numbers are those of the trials, where there is room.",
     ),
     "comparison": (
         "Best trial and default",
@@ -78,15 +78,14 @@ CAPTIONS = {
 
 
 def draw_pictures(
-    study: Study, record: StudyRecord, comparison: Comparison | None, directory: Path
+    record: StudyRecord, comparison: Comparison | None, directory: Path
 ) -> list[Picture]:
     """Draws every picture that the study has enough for.
 
     A picture that fails costs no report: it is left out with the error in words.
 
     Args:
-        study: The study.
-        record: The same as it is read.
+        record: The study; of any size and state.
         comparison: The best trial beside the default; None where it was not made.
         directory: Where the files go; it exists.
 
@@ -95,7 +94,6 @@ def draw_pictures(
     """
     from matplotlib import rc_context
 
-    view = view_of(record, importances_of(study, len(record.facts.objectives)))
     draws: dict[str, Draw] = {
         "comparison": lambda _: compared(comparison),
         "history": history,
@@ -106,6 +104,11 @@ def draw_pictures(
         "contours": contours,
         "intermediate": intermediate,
     }
+    view = view_of(record)
+    try:
+        view = with_importances(view)
+    except Exception as error:
+        view = replace(view, trouble=_in_words(error))
     texts = [shown(v) for t in record.trials for v in (t.params or {}).values()]
     families, _ = font_families(list(dict.fromkeys(texts)))
     with rc_context({"font.family": families, **STYLE}):
@@ -120,6 +123,9 @@ def _draw(name: str, draw: Draw, view: View, directory: Path) -> Picture:
             return Picture(name, title, caption, missing=figure)
         figure.savefig(directory / f"{name}.png", dpi=DPI, metadata={"Software": None})
     except Exception as error:
-        reason = f"it could not be drawn ({type(error).__name__}: {error})"
-        return Picture(name, title, caption, missing=reason)
+        return Picture(name, title, caption, missing=_in_words(error))
     return Picture(name, title, caption)
+
+
+def _in_words(error: Exception) -> str:
+    return f"it could not be drawn ({type(error).__name__}: {error})"

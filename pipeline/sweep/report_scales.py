@@ -13,8 +13,8 @@ from pipeline.sweep.parameters import ChoiceParameter, ConditionalParameter
 from pipeline.sweep.records import StudyRecord, TrialRecord
 from pipeline.sweep.report_words import shown
 
-GOLDEN = 0.618034
-"""Multiples of it, modulo one, are spread evenly: points of one choice do not hide each other."""
+GOLDEN, SILVER = 0.618034, 0.414214
+"""Multiples, modulo one, are spread evenly: points of one choice do not hide each other."""
 LONGEST_LABEL = 20
 
 
@@ -50,12 +50,12 @@ class Scale:
         )
         return (place - low) / (high - low)
 
-    def jittered(self, value: Any, trial: int) -> float:
+    def jittered(self, value: Any, trial: int, ratio: float = GOLDEN) -> float:
         """The place of a trial's point: beside others of the same choice, not upon them."""
         place = self.position(value)
         if self.labels is None:
             return place
-        return place + ((trial * GOLDEN) % 1 - 0.5) * 0.6 / len(self.labels)
+        return place + ((trial * ratio) % 1 - 0.5) * 0.6 / len(self.labels)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Places and labels: choices, powers of ten, or round numbers; at least one."""
@@ -122,11 +122,13 @@ class View:
         record: The study.
         importances: By objective, of each parameter; empty where they are unknown.
         scales: Of each parameter that a trial has, in order of the space.
+        trouble: Why the importances could not be computed, if that failed.
     """
 
     record: StudyRecord
     importances: tuple[Mapping[str, float], ...]
     scales: Mapping[str, Scale]
+    trouble: str = ""
 
     @cached_property
     def measured(self) -> list[TrialRecord]:
@@ -169,15 +171,15 @@ def has(trial: TrialRecord, *names: str) -> bool:
     return all(name in params_of(trial) for name in names)
 
 
-def view_of(record: StudyRecord, importances: Sequence[Mapping[str, float]]) -> View:
-    """Prepares what all pictures need."""
+def view_of(record: StudyRecord) -> View:
+    """Prepares what all pictures need, as yet without importances."""
     space = record.facts.settings.space
     values: dict[str, list[Any]] = {name: [] for name in space}
     for trial in record.trials:
         for name, value in params_of(trial).items():
             values.setdefault(name, []).append(value)
     scales = {n: scale_of(space.get(n), known) for n, known in values.items() if known}
-    return View(record, tuple(importances), scales)
+    return View(record, (), scales)
 
 
 def _tick(value: float) -> str:

@@ -36,7 +36,7 @@ def settings_rows(record: StudyRecord) -> Rows:
             _kind(settings.sampler.kind, settings.sampler, f"seed {settings.sampler.seed}"),
         ),
         ("pruner", _kind(settings.pruner.kind, settings.pruner) if settings.prunes else "none"),
-        ("trials asked for", str(settings.n_trials)),
+        ("trials asked for at first", str(settings.n_trials)),
         ("seeds of a trial", str(settings.seeds)),
         ("points tried first", str(len(settings.initial))),
         ("workers", str(settings.workers)),
@@ -134,6 +134,16 @@ def _described(searched: ConditionalParameter) -> tuple[str, str]:
     if searched.step is not None and searched.step != 1:
         return values, f"in steps of {shown(searched.step)}"
     return values, "whole numbers" if isinstance(searched, IntParameter) else "even"
+
+
+def has_numbered_choices(record: StudyRecord) -> bool:
+    """Whether pictures call some choices by their numbers."""
+    return any(
+        label.startswith("choice ")
+        for searched in record.facts.settings.space.values()
+        if isinstance(searched, ChoiceParameter)
+        for label in choice_labels(list(map(shown, searched.choices)))
+    )
 
 
 def _condition(searched: ConditionalParameter) -> str:

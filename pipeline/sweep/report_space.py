@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MOST_AXES = 9
 MOST_SLICES = 12
+MOST_SLICES_OF_SEVERAL = 6
+"""The same with several objectives, each of which has its own lines."""
 
 
 def parallel(view: View) -> Figure | str:
@@ -109,13 +111,14 @@ def _upright_axes(axes: Axes, labels: list[str], scales: list[Scale]) -> None:
 
 def slices(view: View) -> Figure | str:
     """Each objective against each parameter."""
-    names = view.varied(MOST_SLICES)
+    names = view.varied(MOST_SLICES_OF_SEVERAL if view.record.is_multi_objective else MOST_SLICES)
     if len(view.measured) < 2 or not names:
         return "it needs two trials with values and a parameter in which they differ"
     objectives = view.record.facts.objectives
     columns = min(len(names), 3)
     lines = math.ceil(len(names) / columns)
-    figure = figure_of(3.1 * columns + 0.8, 2.7 * lines * len(objectives) + 0.6)
+    width, height = {1: (6.4, 3.4), 2: (8.4, 3.1), 3: (10.1, 2.7)}[columns]
+    figure = figure_of(width, height * lines * len(objectives) + 0.6)
     grid = figure.subplots(lines * len(objectives), columns, squeeze=False)
     for spare in grid.flat:
         spare.set_visible(False)

@@ -18,7 +18,7 @@ def trials_table(record: StudyRecord) -> Table:
     ordered = trials_in_order(record)
     names = _parameter_names(record, ordered)
     metrics = [metric for metric, _ in record.facts.objectives]
-    rows = tuple(
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (
             str(trial.number),
             trial.outcome,
@@ -29,8 +29,11 @@ def trials_table(record: StudyRecord) -> Table:
         )
         for trial in ordered
     )
+    head = ("trial", "outcome", *metrics, *names, "time", "remark")
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], tuple(row[:-1] for row in rows)
     return Table(
-        ("trial", "outcome", *metrics, *names, "time", "remark"),
+        head,
         rows,
         numeric=(*range(2, 2 + len(metrics)), 2 + len(metrics) + len(names)),
         tones=tuple(TONES.get(trial.outcome, "") for trial in ordered),

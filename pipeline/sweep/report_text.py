@@ -7,7 +7,8 @@ import re
 from pipeline.sweep.report_blocks import Block, Code, Heading, Picture, Report, Table, Text
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~$#]|(?<!\w)_|_(?!\w))")
-_LIST_MARK = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+_BULLET = re.compile(r"^([-+=])(?!\d)")
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 
 
 def markdown(report: Report) -> str:
@@ -21,13 +22,8 @@ def markdown(report: Report) -> str:
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
-    flat = " ".join(text.split())
-    plain = _SPECIAL.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;"))
-    return _LIST_MARK.sub(r"\1\\\2", plain) if not plain[:1].isdigit() else _number_mark(plain)
-
-
-def _number_mark(text: str) -> str:
-    return re.sub(r"^(\d+)([.)]\s)", r"\1\\\2", text)
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return _NUMBERED.sub(r"\1\\\2", _BULLET.sub(r"\\\1", _SPECIAL.sub(r"\\\1", flat)))
 
 
 def _block(block: Block) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.sweep.report_axes import (
     MARKS,
     PRUNED,
     USUAL,
+    Window,
     beyond_note,
     clipped,
     figure_of,
@@ -30,9 +32,6 @@ from pipeline.sweep.report_words import better
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-MOST_NUMBERED = 25
-"""Trials of a Pareto front that show their numbers."""
 
 
 def history(view: View) -> Figure | str:
@@ -183,15 +182,28 @@ def _front(axes: Axes, view: View, a: int, b: int) -> None:
             color=BEST,
         )
     scatter_trials(axes, view, view.measured, x, y)
-    for left, height, number in front if len(front) <= MOST_NUMBERED else ():
-        axes.annotate(
-            str(number), (left, height), (5, 5), textcoords="offset points", fontsize=9, zorder=6
-        )
+    _number(axes, front, windows)
     axes.set(xlim=windows[0], ylim=windows[1])
     axes.set_xlabel(f"{objectives[a][0]} ({better(objectives[a][1])})")
     axes.set_ylabel(f"{objectives[b][0]} ({better(objectives[b][1])})")
     beyond_note(axes, *zip(raw, windows, strict=True))
     plain_axes(axes)
+
+
+def _number(
+    axes: Axes, points: Sequence[tuple[float, float, int]], windows: Sequence[Window]
+) -> None:
+    """Writes trials' numbers beside their points, where no other number stands."""
+    taken: list[tuple[float, float]] = []
+    for x, y, number in points:
+        place = tuple(
+            (value - low) / (high - low) for value, (low, high) in zip((x, y), windows, strict=True)
+        )
+        if all(abs(place[0] - a) > 0.06 or abs(place[1] - b) > 0.05 for a, b in taken):
+            taken.append((place[0], place[1]))
+            axes.annotate(
+                str(number), (x, y), (6, 6), textcoords="offset points", fontsize=9, zorder=6
+            )
 
 
 def compared(comparison: Comparison | None) -> Figure | str:

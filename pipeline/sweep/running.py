@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, Self
 
 from pipeline.errors import PipelineError
 from pipeline.sweep.board import Board, WorkerLine
-from pipeline.sweep.crew import Crew, Ended, Event, Lost, Validation, Worker
+from pipeline.sweep.crew import Crew, Ended, Event, Lost, Trained, Validation, Worker
 from pipeline.sweep.jobs import Job, JobResult
 from pipeline.sweep.records import StudyRecord
 from pipeline.training.signals import StopRequest
@@ -40,6 +40,10 @@ class JobSource(Protocol):
 
     def goes_on(self, job: Job, *, seed: int, number: int, value: float) -> bool:
         """Takes a validation's value; whether the job should go on."""
+        ...
+
+    def keeps(self, job: Job, metrics: Mapping[str, float]) -> bool:
+        """Whether weights of these metrics are worth keeping."""
         ...
 
     def ended(self, job: Job, result: JobResult) -> None:
@@ -128,7 +132,9 @@ class Runner:
             verdict = source.goes_on(
                 event.job, seed=event.seed, number=event.number, value=event.value
             )
-            crew.answer(event.worker, goes_on=verdict)
+            crew.answer(event.worker, verdict=verdict)
+        elif isinstance(event, Trained):
+            crew.answer(event.worker, verdict=source.keeps(event.job, event.metrics))
         elif isinstance(event, Ended):
             source.ended(event.job, event.result)
         else:

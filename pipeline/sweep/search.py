@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ class Search:
         facts: What the study was made from.
         layout: Its directory.
         root: The project's root.
+        conf_root: Where compositions find `conf/`.
         on_end: Told of each trial that has ended, with the study as it then is.
 
     Attributes:
@@ -64,6 +65,7 @@ class Search:
         *,
         layout: StudyLayout,
         root: Path,
+        conf_root: Path,
         on_end: Callable[[StudyRecord, TrialRecord], None],
     ) -> None:
         self.study = study
@@ -80,7 +82,7 @@ class Search:
         self._checked = checked
         self._facts = facts
         self._layout = layout
-        self._root = root
+        self._conf_root = conf_root
         self._on_end = on_end
         self._running: dict[int, Trial] = {}
         self._lost: dict[int, int] = {}
@@ -136,7 +138,7 @@ class Search:
             params = suggest(trial, self._settings.space)
             try:
                 composed = compose_trial(
-                    self._sweep, params, self._root, threads=self._checked.threads
+                    self._sweep, params, self._conf_root, threads=self._checked.threads
                 )
             except ConfigError as error:
                 reason = "; ".join(str(problem).strip() for problem in error.problems)
@@ -167,6 +169,18 @@ class Search:
         if number not in self.study._storage.get_trial(trial._trial_id).intermediate_values:
             trial.report(value, number)
         return not trial.should_prune()
+
+    def keeps(self, job: Job, metrics: Mapping[str, float]) -> bool:
+        """Whether a trial that has come to these metrics would be among the best so far."""
+        objectives = [metric for metric, _ in self._checked.objectives]
+        if any(metric not in metrics for metric in objectives):
+            return False
+        trial = TrialRecord(
+            number_of(job), "complete", tuple(metrics[metric] for metric in objectives)
+        )
+        record = self.record()
+        candidates = replace(record, trials=(*record.of("complete"), trial))
+        return trial in candidates.ranked[: self._settings.keep_models]
 
     def ended(self, job: Job, result: JobResult) -> None:
         """Tells the study how a trial ended."""

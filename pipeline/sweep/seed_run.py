@@ -72,7 +72,7 @@ class SeedRun:
             return earlier
         outputs = self._layout.outputs(self._seed, self._dataset)
         training = Training(self._config, root=self._root, outputs=outputs)
-        states = training.states(self._root)
+        states = training.states(self._root, self._job.run_key)
         with states.locked():
             with self._log(job_log) as log:
                 describe_run(log, self._config, training.dataset)
@@ -83,13 +83,14 @@ class SeedRun:
                 except Exception:
                     states.remove()
                     raise
-                if self._job.keeps_model:
+                metrics = self._metrics(training, fitted)
+                if self._keeps(line, metrics):
                     with replace_directory(outputs.model) as fresh:
                         training.write(fresh, fitted, log.key, self._provenance)
             result = SeedResult(
                 run_key=self._job.run_key,
                 seed=self._seed,
-                metrics=self._metrics(training, fitted),
+                metrics=metrics,
                 steps=fitted.steps,
                 best_step=fitted.best_step,
                 dataset_fingerprint=training.dataset.info.fingerprint,
@@ -113,6 +114,10 @@ class SeedRun:
             parent=job_log.key,
         ) as log:
             yield log
+
+    def _keeps(self, line: Line, metrics: dict[str, float]) -> bool:
+        """Of several seeds the value is not known yet, so all are kept for now."""
+        return self._job.keeps_model and (len(self._job.seeds) > 1 or line.keeps(metrics))
 
     def _metrics(self, training: Training, fitted: FitResult) -> dict[str, float]:
         """Validation metrics of the kept weights, and costs."""

@@ -55,7 +55,7 @@ class SamplerSettings(Section):
     """How the next point of the space is chosen."""
 
     kind: Literal["tpe", "gp", "cma-es", "random", "grid", "nsga-ii", "qmc", "brute_force"] = "tpe"
-    """The algorithm; all are Optuna's."""
+    """The algorithm: Optuna's, but for grid and brute_force, which draw untried combinations."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed; with one worker the same seed gives the same trials, interrupted or not."""
     n_startup_trials: Count = 10
@@ -216,10 +216,10 @@ class SweepSettings(Section):
             )
         if kind == "cma-es":
             numeric = [p for p in self.space.values() if p.type != "choice" and not p.when]
-            if len(numeric) < 2 or len(self.objectives) > 1:
+            if len(numeric) < 2 or len(self.objectives) > 1 or self.constraints:
                 raise ValueError(
-                    "sampler cma-es needs one objective and at least two numeric parameters "
-                    "without conditions"
+                    "sampler cma-es needs one objective, no constraints, and at least two numeric "
+                    "parameters without conditions"
                 )
         return self
 
@@ -229,10 +229,6 @@ class SweepSettings(Section):
         several = len(self.objectives) > 1
         if kind != "none" and several and "pruner" in self.model_fields_set:
             raise ValueError(f"pruner {kind} needs one objective; several allow pruner: none")
-        if kind == "wilcoxon" and self.seeds < 3:
-            raise ValueError(
-                f"pruner wilcoxon compares seeds: give seeds of at least 3, got {self.seeds}"
-            )
         if several and (self.stop.terminator or self.stop.patience is not None):
             raise ValueError("stop.patience and stop.terminator need one objective")
         return self

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline.console import out
 from pipeline.sweep.board import time_left
-from pipeline.sweep.records import StudyRecord, TrialRecord
+from pipeline.sweep.records import StudyPlan, StudyRecord, TrialRecord
 from pipeline.sweep.settings import SweepSettings
 from pipeline.sweep.stored import StoredStudy, find_study
 from pipeline.sweep.words import (
@@ -88,7 +88,7 @@ def _watch_lines(stored: StoredStudy) -> None:
             else [ended_in_words(record, ended[number]) for number in sorted(set(ended) - told)]
         )
         told = set(ended)
-        if progress != (progress := _progress(stored, record)):
+        if progress != (progress := progress_in_words(record, _plan(stored, record).n_trials)):
             lines.append(progress)
         for line in lines:
             out.print(line, markup=False, soft_wrap=True)
@@ -97,12 +97,9 @@ def _watch_lines(stored: StoredStudy) -> None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def _settings(stored: StoredStudy, record: StudyRecord) -> SweepSettings:
-    return stored.settings or record.facts.settings
-
-
-def _progress(stored: StoredStudy, record: StudyRecord) -> str:
-    return progress_in_words(record, _settings(stored, record).n_trials)
+def _plan(stored: StoredStudy, record: StudyRecord) -> StudyPlan | SweepSettings:
+    """What the latest command was to do; before any, what the sweep's file says."""
+    return record.plan or stored.settings or record.facts.settings
 
 
 def _state(stored: StoredStudy, record: StudyRecord) -> str:
@@ -118,15 +115,15 @@ def _state(stored: StoredStudy, record: StudyRecord) -> str:
 
 
 def _view(stored: StoredStudy, record: StudyRecord, room: int | None = None) -> RenderableType:
-    settings = _settings(stored, record)
     aims = ", ".join(f"{direction} {name}" for name, direction in record.facts.objectives)
     lines = [
         f"{record.name}: {_state(stored, record)}",
         f"experiment {record.facts.experiment}, {aims}",
-        _progress(stored, record),
+        progress_in_words(record, _plan(stored, record).n_trials),
         best_in_words(record),
     ]
-    left = time_left(record, settings.n_trials, settings.workers)
+    plan = _plan(stored, record)
+    left = time_left(record, plan.n_trials, plan.workers)
     if left and stored.is_driven:
         lines[2] += f", about {duration(left)} left"
     trials = record.trials if room is None else record.trials[-room:]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.artifacts import replace_directory
 from pipeline.config.compose import config_hash
+from pipeline.config.overrides import PARAMS_FILE
 from pipeline.errors import UserError
 from pipeline.provenance import git_state
 from pipeline.sweep.checking import Checked
@@ -15,7 +18,7 @@ from pipeline.sweep.layout import StudyLayout
 from pipeline.sweep.loading import Sweep
 from pipeline.sweep.promotion import project_id
 from pipeline.sweep.pruners import make_pruner
-from pipeline.sweep.records import STUDY_FACTS, StudyFacts
+from pipeline.sweep.records import STUDY_FACTS, STUDY_PLAN, StudyFacts, StudyPlan
 from pipeline.sweep.samplers import make_sampler
 from pipeline.sweep.storage import load_or_create, open_storage
 
@@ -56,6 +59,8 @@ def open_study(
         facts = StudyFacts.model_validate_json(text)
         if facts.identity != checked.identity:
             raise _other_search(sweep, facts, layout)
+    plan = StudyPlan(n_trials=settings.n_trials, workers=settings.workers)
+    study.set_user_attr(STUDY_PLAN, plan.model_dump_json())
     study.sampler = make_sampler(
         settings.sampler,
         settings.space,
@@ -102,3 +107,16 @@ def _validations(sweep: Sweep, checked: Checked) -> int | None:
         return None
     trainer = checked.default.trainer
     return None if trainer.max_steps else trainer.max_epochs * trainer.validations_per_epoch
+
+
+def freeze_configuration(layout: StudyLayout, root: Path) -> Path:
+    """Copies what trials are composed from, so that edits do not change a search that runs.
+
+    Returns:
+        A directory that serves as the root of compositions.
+    """
+    with replace_directory(layout.frozen) as fresh:
+        shutil.copytree(root / "conf", fresh / "conf")
+        if (root / PARAMS_FILE).is_file():
+            shutil.copy(root / PARAMS_FILE, fresh)
+    return layout.frozen

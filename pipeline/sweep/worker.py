@@ -6,6 +6,7 @@ torch and the code that trains are imported once, before the first job. Started 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -44,10 +45,11 @@ def work(address: Address, index: int, root: Path, key: bytes) -> None:
             line = Line(connection)
             try:
                 _do_jobs(line, index, root)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             except Stopped:
-                line.is_stopping = True
-            if line.is_stopping:
-                line.send(stopped=True)
+                pass
+            finally:
+                line.close()
     finally:
         signal.signal(signal.SIGTERM, former)
 
@@ -76,6 +78,9 @@ def _import_heavy_libraries() -> None:
     import pipeline.training.display
     import pipeline.training.module
     import pipeline.training.session  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # modules and classes stay: no collection has to look at them again
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

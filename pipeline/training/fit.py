@@ -198,7 +198,8 @@ def fit(
     assert session.best_weights is not None
     body: nn.Module = model
     body.to("cpu").eval()
-    model.load_state_dict(session.best_weights)
+    if best.step != module.step:
+        model.load_state_dict(session.best_weights)
     return FitResult(
         steps=module.step,
         epochs=plan.epochs_begun(module.step),
