@@ -7,20 +7,13 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import (
-    Connection,
-    Listener,
-    answer_challenge,
-    deliver_challenge,
-    wait,
-)
+from multiprocessing.connection import Connection, Listener, wait
 from threading import Thread
 from typing import Any, Protocol
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.sweep.jobs import Job, JobResult
-from pipeline.sweep.link import Message, receive, send
+from pipeline.sweep.link import Message, knows_key, receive, send
 from pipeline.sweep.worker import Address
 
 _STARTS = 3
@@ -282,9 +275,8 @@ class Crew:
         deadline = time.monotonic() + _DEATH_SECONDS
         while (reason := worker.launched.death()) is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        if self._is_stopping:
-            self._dismiss(worker)
-        else:
+        self._dismiss(worker)
+        if not self._is_stopping:
             self._replace(worker)
         return [] if job is None else [Lost(job, reason or "it let go of the connection")]
 
@@ -320,10 +312,7 @@ class Crew:
 
     def _admit(self, connection: Connection) -> None:
         """Lets in who knows the key; whoever says nothing, or nonsense, keeps nobody waiting."""
-        try:
-            deliver_challenge(connection, self._key)
-            answer_challenge(connection, self._key)
-        except (AuthenticationError, EOFError, OSError):
-            connection.close()
-        else:
+        if knows_key(connection, self._key):
             self._arrived.put(connection)
+        else:
+            connection.close()

@@ -21,6 +21,8 @@ from pipeline.training.identity import code_hashes
 
 _LIBRARIES = ("python", "tokenizers", "transformers", "pyarrow", "numpy")
 _OF_MODEL = {"name", "checkpoint", "tokenizer", "max_length"}
+_TOKENIZER_FILES = ("*.json", "*.txt", "*.model")
+"""All that a tokenizer is made of, whatever its kind."""
 
 
 def prepared_dataset(config: Config, *, root: Path) -> Path:
@@ -85,5 +87,6 @@ def _tokenizer(config: Config, root: Path) -> Any:
     checkpoint = config.model.checkpoint
     if checkpoint.source != "directory":
         return None
-    files = sorted((root / checkpoint.location).glob("*.json"))
+    directory = root / checkpoint.location
+    files = (path for pattern in _TOKENIZER_FILES for path in directory.glob(pattern))
     return {path.name: unchanged_file_sha256(path) for path in files}

@@ -15,7 +15,8 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from typing import Any
 
 Message = dict[str, Any]
@@ -39,6 +40,16 @@ def receive(connection: Connection) -> Message:
     """
     message: Message = json.loads(connection.recv_bytes())
     return message
+
+
+def knows_key(connection: Connection, key: bytes) -> bool:
+    """Whether a worker, with this key as its `authkey`, is at the other end of a new connection."""
+    try:
+        deliver_challenge(connection, key)
+        answer_challenge(connection, key)
+    except (AuthenticationError, EOFError, OSError):
+        return False
+    return True
 
 
 class Line:
@@ -122,7 +133,7 @@ class Line:
             elif "verdict" in message:
                 self._verdicts.put(bool(message["verdict"]))
             elif "stop" in message:
+                os.kill(os.getpid(), signal.SIGTERM)
                 self.is_stopping = True
                 self._jobs.put(None)
-                os.kill(os.getpid(), signal.SIGTERM)
                 return
