@@ -15,7 +15,7 @@ POWER = 0.8
 MOST_SEEDS = 10_000
 """Where the search for a number of seeds ends."""
 
-_PARTS = 1_000
+_PARTS = 400
 
 Interval = tuple[float, float]
 

@@ -71,7 +71,9 @@ def value_window(
     """
     sign = -1.0 if direction == "maximize" else 1.0
     losses = sign * np.asarray(values, np.float64)
-    best, middle, quartile = (float(np.quantile(losses, share)) for share in (0, 0.5, 0.75))
+    best, middle, quartile = (
+        float(np.quantile(losses, share, method="lower")) for share in (0, 0.5, 0.75)
+    )
     reach = max(middle - best, quartile - middle)
     near = float(losses[losses <= middle + 8 * reach].max())
     worst = float(losses.max())
@@ -170,5 +172,5 @@ def legend_below(figure: Figure) -> None:
     }
     if entries:
         figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=5, fontsize=10
+            list(entries.values()), list(entries), loc="outside lower center", ncols=6, fontsize=10
         )

@@ -102,7 +102,15 @@ def _contour(
         for scale, name, ratio in zip(scales, pair, (GOLDEN, SILVER), strict=True)
     ]
     pale = {"color": "white", "edgecolors": INK, "linewidths": 0.8, "s": 22}
-    scatter_trials(axes, view, with_both, spread[0], spread[1], complete=pale)
+    scatter_trials(
+        axes,
+        view,
+        with_both,
+        spread[0],
+        spread[1],
+        complete=pale,
+        infeasible={"facecolors": "white"},
+    )
     set_axis(axes, "x", pair[0], scales[0])
     set_axis(axes, "y", pair[1], scales[1])
     axes.tick_params(labelsize=9)

@@ -14,6 +14,7 @@ from pipeline.sweep.comparison import Comparison, Interval
 from pipeline.sweep.records import TrialRecord
 from pipeline.sweep.report_axes import (
     BEST,
+    INFEASIBLE,
     MARKS,
     PRUNED,
     USUAL,
@@ -123,7 +124,11 @@ def intermediate(view: View) -> Figure | str:
         x = [place for place, _ in curves[trial.number]]
         y = clipped([value for _, value in curves[trial.number]], window)
         chosen, kind = trial.number in view.chosen, trial.outcome
-        colour = BEST if chosen else {"pruned": PRUNED, "failed": FAINT}.get(kind, USUAL)
+        colour = (
+            BEST
+            if chosen
+            else {"pruned": PRUNED, "infeasible": INFEASIBLE, "failed": FAINT}.get(kind, USUAL)
+        )
         axes.plot(
             x,
             y,
