@@ -107,7 +107,7 @@ def _objectives(sweep: Sweep, task: Task, default: Config) -> tuple[tuple[str, D
 def _pruner_problem(sweep: Sweep, metric: str) -> Problem | None:
     """Refuses a pruner that could never end a trial."""
     settings = sweep.settings
-    kind, threshold = settings.pruner.kind, settings.pruner.p_threshold
+    kind, threshold = settings.pruning.kind, settings.pruning.p_threshold
     if not settings.prunes:
         return None
     if kind != "wilcoxon":

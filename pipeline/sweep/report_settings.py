@@ -35,7 +35,7 @@ def settings_rows(record: StudyRecord) -> Rows:
             "sampler",
             _kind(settings.sampler.kind, settings.sampler, f"seed {settings.sampler.seed}"),
         ),
-        ("pruner", _kind(settings.pruner.kind, settings.pruner) if settings.prunes else "none"),
+        ("pruner", _kind(settings.pruning.kind, settings.pruning) if settings.prunes else "none"),
         ("trials asked for at first", str(settings.n_trials)),
         ("seeds of a trial", str(settings.seeds)),
         ("points tried first", str(len(settings.initial))),

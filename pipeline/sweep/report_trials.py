@@ -106,7 +106,7 @@ def intermediate(view: View) -> Figure | str:
     if not trials:
         return "no trial reported values while it trained"
     metric, direction = view.record.primary
-    over_seeds = view.record.facts.settings.pruner.kind == "wilcoxon"
+    over_seeds = view.record.facts.settings.compares_seeds
     steps = sorted({step for trial in trials for step in trial.reported or {}})
     places = {step: place if over_seeds else step for place, step in enumerate(steps)}
     curves = {

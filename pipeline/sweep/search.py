@@ -164,7 +164,7 @@ class Search:
             value: The first objective.
         """
         trial = self._running[number_of(job)]
-        if seed > 0 and self._settings.pruner.kind != "wilcoxon":
+        if seed > 0 and not self._settings.compares_seeds:
             return True  # the curve of a later seed begins anew: its steps mean other things
         if number not in self.study._storage.get_trial(trial._trial_id).intermediate_values:
             trial.report(value, number)
@@ -275,7 +275,7 @@ class Search:
             objectives=tuple(metric for metric, _ in self._checked.objectives),
             constraints=settings.constraints,
             prunes=settings.prunes,
-            over_seeds=settings.pruner.kind == "wilcoxon",
+            over_seeds=settings.compares_seeds,
             keeps_model=settings.keep_models > 0,
         )
 

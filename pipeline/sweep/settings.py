@@ -137,8 +137,9 @@ class SweepSettings(Section):
     """Bounds of feasible trials."""
     sampler: SamplerSettings = SamplerSettings()
     """How points are chosen; a word is its kind."""
-    pruner: PrunerSettings = PrunerSettings()
-    """Which trials end early; a word is its kind. Several objectives allow none."""
+    pruner: PrunerSettings | None = None
+    """Which trials end early; a word is its kind. By default median, and none for several
+    objectives, which allow no other."""
     n_trials: Count = 20
     """Finished trials the study has in all; the same command later goes on up to that number."""
     timeout: Positive | None = None
@@ -225,15 +226,27 @@ class SweepSettings(Section):
 
     @model_validator(mode="after")
     def _fits_pruner(self) -> Self:
-        kind = self.pruner.kind
+        kind = self.pruning.kind
         several = len(self.objectives) > 1
-        if kind != "none" and several and "pruner" in self.model_fields_set:
+        if kind != "none" and several:
             raise ValueError(f"pruner {kind} needs one objective; several allow pruner: none")
         if several and (self.stop.terminator or self.stop.patience is not None):
             raise ValueError("stop.patience and stop.terminator need one objective")
         return self
 
     @property
+    def pruning(self) -> PrunerSettings:
+        """The pruner, defaults resolved."""
+        if self.pruner is not None:
+            return self.pruner
+        return PrunerSettings(kind="none" if len(self.objectives) > 1 else "median")
+
+    @property
     def prunes(self) -> bool:
         """Whether trials may be ended early."""
-        return self.pruner.kind != "none" and len(self.objectives) <= 1
+        return self.pruning.kind != "none"
+
+    @property
+    def compares_seeds(self) -> bool:
+        """Whether trials are ended early by their seeds rather than by their validations."""
+        return self.pruning.kind == "wilcoxon"

@@ -67,7 +67,7 @@ def open_study(
         conditional=settings.conditional,
         num_objectives=len(checked.objectives),
     )
-    study.pruner = make_pruner(settings.pruner, validations=_validations(sweep, checked))
+    study.pruner = make_pruner(settings.pruning, validations=_validations(sweep, checked))
     return study, facts
 
 

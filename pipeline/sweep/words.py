@@ -48,7 +48,7 @@ def ended_in_words(record: StudyRecord, trial: TrialRecord) -> str:
     if trial.outcome == "failed":
         return f"{head}: {first_line(trial.reason) or 'no reason known'}; {tail}"
     if trial.outcome == "pruned":
-        step = "seed" if record.facts.settings.pruner.kind == "wilcoxon" else "validation"
+        step = "seed" if record.facts.settings.compares_seeds else "validation"
         if not trial.reported:
             return f"{head}: {tail}"
         value = metric(trial.reported[max(trial.reported)])

@@ -56,7 +56,7 @@ def test_the_name_may_be_written_as_a_path(tmp_path: Path) -> None:
 
 def test_a_word_is_the_kind_of_sampler_and_pruner(tmp_path: Path) -> None:
     settings = load(tmp_path, sampler="random", pruner="none").settings
-    assert (settings.sampler.kind, settings.pruner.kind) == ("random", "none")
+    assert (settings.sampler.kind, settings.pruning.kind) == ("random", "none")
 
 
 def test_arguments_set_the_sweep(tmp_path: Path) -> None:

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import gc
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.schema import Config
+from pipeline.manifest import Manifest
+from pipeline.sweep.datasets import prepared_dataset
+from pipeline.sweep.jobs import JobResult
+from pipeline.sweep.layout import JobLayout
+from pipeline.sweep.link import Message, send
+from pipeline.sweep.trial import run_job
+from pipeline.training.signals import Interrupted
+from tests.sweep_jobs import (
+    DIVERGING,
+    PARENT,
+    do_job,
+    job_config,
+    line_to_driver,
+    make_job,
+    result_file,
+    saved_states,
+    tracked,
+    weights,
+    write_jobs_project,
+)
+
+RAISING = """
+from pipeline.tasks.text_classification import TextClassification
+
+class Raising(TextClassification):
+    def metrics(self, *arguments):
+        raise RuntimeError("a bug of the user's own")
+"""
+COSTS = {"size_mb", "num_parameters", "num_trainable_parameters", "train_seconds"}
+TIMES = {"train_seconds", "tokens_per_second"}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_jobs_project(tmp_path_factory.mktemp("template") / "project")
+    prepared_dataset(job_config(), root=root)
+    return root
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(template, tmp_path / "project")
+
+
+def model_of(root: Path, number: int = 0, seed: int = 0) -> Path:
+    return JobLayout(Path(make_job(root, number).directory)).outputs(seed, Path()).model
+
+
+def test_a_complete_job_leaves_a_result_a_model_and_a_finished_run(root: Path) -> None:
+    job = make_job(root)
+    result, driver = do_job(job, root)
+    assert (result.state, result.reason, result.unexpected) == ("complete", "", False)
+    assert result_file(job) == result.model_dump(mode="json")
+    assert result.metrics.keys() >= {"accuracy", "log_loss", "loss", *COSTS}
+    assert result.metrics["log_loss"] == pytest.approx(result.metrics["loss"], abs=1e-6)
+    assert result.metrics["num_parameters"] * 4 / 1e6 == result.metrics["size_mb"]
+    assert (result.seeds[0].steps, result.seeds[0].seed) == (28, 0)
+
+    assert Manifest.read(model_of(root)).run_key == job.run_key
+    assert saved_states(root) == []
+    layout = JobLayout(Path(job.directory))
+    assert (layout.root / "config.yaml").is_file()
+    [told] = driver.of("trained")
+    assert told == result.metrics
+
+    run = tracked(root, job.run_key)
+    assert (run.parent, run.name) == (PARENT, "tiny-0000")
+    assert run.experiment == "text_classification/tiny"
+    assert run.status == "FINISHED"
+    assert run.params["optimizer.lr"] == "0.01"
+    assert run.tags["trial_state"] == "complete"
+    assert run.tags["data.hash"] == result.dataset_fingerprint
+    assert {"trial": "0", "sweep": "tiny"}.items() <= run.tags.items()
+    assert run.metrics["objective/log_loss"] == result.metrics["log_loss"]
+    assert set(run.points.values()) == {1}
+    assert sum(name == "train/loss" for name, _ in run.points) == 28
+    assert [step for name, step in sorted(run.points) if name == "val/log_loss"] == [14, 28]
+
+
+def test_the_driver_hears_how_far_training_is(root: Path) -> None:
+    _, driver = do_job(make_job(root), root)
+    first, *training = driver.of("progress")
+    assert first == {"phase": "preparing data"}
+    assert [(told["step"], told["seed"], told["seeds"]) for told in training] == [
+        (0, 1, 1),
+        (14, 1, 1),
+        (28, 1, 1),
+    ]
+    assert {(told["total_steps"], told["epochs"]) for told in training} == {(28, 2)}
+    assert training[0]["value"] is None
+    assert training[-1]["value"] == pytest.approx(0.69, abs=0.01)
+
+
+def test_weights_are_written_only_if_the_driver_wants_them(root: Path) -> None:
+    result, _ = do_job(make_job(root), root, lambda question: "trained" not in question)
+    assert result.state == "complete"
+    assert not model_of(root).exists()
+
+
+def test_a_job_that_keeps_no_model_does_not_ask(root: Path) -> None:
+    result, driver = do_job(make_job(root, keeps_model=False), root)
+    assert result.state == "complete"
+    assert driver.of("trained") == []
+    assert not model_of(root).exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "measured"),
+    [
+        ({}, False),
+        ({"objectives": ("log_loss", "latency_ms")}, True),
+        ({"constraints": [{"metric": "latency_ms", "max": 1e6}]}, True),
+    ],
+)
+def test_latency_is_measured_only_where_it_counts(
+    root: Path, values: dict[str, Any], measured: bool
+) -> None:
+    settings = job_config(export={"latency_repeats": 2}, trainer={"max_epochs": 1})
+    result, _ = do_job(make_job(root, settings=settings, **values), root)
+    assert ("latency_ms" in result.metrics) is measured
+    assert result.metrics.get("latency_ms", 1.0) > 0
+    assert ("objective/latency_ms" in tracked(root, "study-0000").metrics) is measured
+
+
+def test_a_job_that_was_done_before_gives_its_old_result(root: Path) -> None:
+    job = make_job(root)
+    first, _ = do_job(job, root)
+    before = tracked(root, job.run_key)
+    again, driver = do_job(job, root)
+    assert again == first
+    assert driver.heard == []
+    assert tracked(root, job.run_key) == before
+
+
+def test_a_result_of_an_earlier_study_of_the_same_name_is_ignored(root: Path) -> None:
+    settings = job_config(trainer={"max_epochs": 1})
+    do_job(make_job(root, settings=settings), root)
+    later = make_job(root, settings=settings, run_key="other-0000", parent_key="other")
+    result, driver = do_job(later, root)
+    assert result.run_key == result.seeds[0].run_key == "other-0000"
+    assert driver.of("progress")[-1]["step"] == 14
+    assert result_file(later)["run_key"] == "other-0000"
+    assert tracked(root, "other-0000").status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "state"),
+    [
+        ({"metric": "accuracy", "min": 0.99}, "infeasible"),
+        ({"metric": "size_mb", "max": 100.0}, "complete"),
+    ],
+)
+def test_a_trial_that_breaks_a_constraint_is_marked_as_infeasible(
+    root: Path, constraint: dict[str, Any], state: str
+) -> None:
+    settings = job_config(trainer={"max_epochs": 1})
+    result, _ = do_job(make_job(root, settings=settings, constraints=[constraint]), root)
+    run = tracked(root, "study-0000")
+    assert (result.state, run.tags["trial_state"], run.status) == ("complete", state, "FINISHED")
+    assert run.metrics[f"objective/{constraint['metric']}"] == result.metrics[constraint["metric"]]
+
+
+def test_a_trial_that_the_driver_ends_at_a_validation_is_pruned(root: Path) -> None:
+    settings = job_config(trainer={"state_interval_seconds": 0.001})
+    job = make_job(root, settings=settings, prunes=True)
+    seen: list[Path] = []
+
+    def no(question: Message) -> bool:
+        seen.extend(saved_states(root))
+        return False
+
+    result, driver = do_job(job, root, no)
+    [asked] = driver.of("validation")
+    assert (asked["seed"], asked["number"]) == (0, 1)
+    assert result.state == "pruned"
+    assert result.reason.startswith("pruned at validation 1 (step 14): log_loss 0.69")
+    assert (result.unexpected, result.seeds, result.metrics) == (False, (), {})
+    run = tracked(root, job.run_key)
+    assert (run.status, run.tags["trial_state"]) == ("KILLED", "pruned")
+    assert run.tags["trial_reason"] == result.reason
+    assert not any(name.startswith("objective/") for name in run.metrics)
+    assert ("val/log_loss", 14) in run.points
+    assert seen
+    assert list((root / ".cache" / "training").iterdir()) == []
+    assert not model_of(root).exists()
+
+
+def test_training_that_diverges_is_a_failed_trial_with_its_reason(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = make_job(root, settings=job_config(optimizer=DIVERGING))
+    result, _ = do_job(job, root)
+    assert (result.state, result.unexpected) == ("failed", False)
+    assert "training has diverged" in result.reason
+    assert "remedy" not in result.reason
+    run = tracked(root, job.run_key)
+    assert (run.status, run.tags["trial_state"]) == ("FAILED", "failed")
+    assert run.tags["trial_reason"] == result.reason
+    assert result_file(job)["state"] == "failed"
+    assert "UserError" in capsys.readouterr().err
+    assert saved_states(root) == []
+
+
+def test_a_trial_without_a_value_of_its_objective_fails_and_leaves_no_model(root: Path) -> None:
+    settings = job_config(trainer={"max_epochs": 1})
+    result, _ = do_job(make_job(root, settings=settings, objectives=("bleu",)), root)
+    assert (result.state, result.unexpected) == ("failed", False)
+    assert result.reason == "the training with seed 0 has no value of bleu"
+    assert not model_of(root).exists()
+
+
+def test_pruning_by_a_metric_that_validations_lack_fails_at_once(root: Path) -> None:
+    result, driver = do_job(make_job(root, objectives=("bleu",), prunes=True), root)
+    assert result.state == "failed"
+    assert result.reason.startswith("the metric bleu is missing at validation 1")
+    assert driver.of("validation") == []
+
+
+def test_missing_data_is_a_failed_trial(root: Path) -> None:
+    shutil.rmtree(root / ".cache")
+    (root / "data" / "tiny.csv").unlink()
+    result, _ = do_job(make_job(root), root)
+    assert (result.state, result.unexpected) == ("failed", False)
+    assert "data/tiny.csv" in result.reason
+    assert tracked(root, "study-0000").status == "FAILED"
+
+
+@pytest.fixture
+def raising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    (tmp_path / "raising_task.py").write_text(RAISING)
+    monkeypatch.syspath_prepend(tmp_path)
+    return job_config(task={"kind": "raising_task:Raising"})
+
+
+def test_a_defect_is_a_failed_trial_that_nobody_expected(
+    root: Path, raising: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result, _ = do_job(make_job(root, settings=raising), root)
+    assert (result.state, result.unexpected) == ("failed", True)
+    assert result.reason == "RuntimeError: a bug of the user's own"
+    assert "raising_task.py" in capsys.readouterr().err
+    assert tracked(root, "study-0000").status == "FAILED"
+
+
+def test_a_failed_trial_gives_its_memory_back(root: Path, raising: Config) -> None:
+    from transformers import BertPreTrainedModel
+
+    def models() -> int:
+        return sum(isinstance(thing, BertPreTrainedModel) for thing in gc.get_objects())
+
+    before = models()
+    result, _ = do_job(make_job(root, settings=raising), root)
+    assert result.state == "failed"
+    assert models() == before
+
+
+@pytest.mark.parametrize("ending", ["stop", "hang up"])
+def test_a_job_that_was_interrupted_goes_on_to_the_same_end(root: Path, ending: str) -> None:
+    job, undisturbed = make_job(root, prunes=True), make_job(root, 1, prunes=True)
+
+    def end(question: Message) -> None:
+        if ending == "stop":
+            send(driver.connection, stop=True)
+        else:
+            driver.connection.close()
+
+    with line_to_driver(end) as (line, driver), pytest.raises(Interrupted):
+        run_job(job, root=root, line=line)
+    assert tracked(root, job.run_key).status == "KILLED"
+    assert not JobLayout(Path(job.directory)).result.exists()
+    assert len(saved_states(root)) == 1
+
+    result, driver = do_job(job, root)
+    assert driver.of("progress")[1]["step"] >= 14
+    assert [asked["number"] for asked in driver.of("validation")] == [1, 2]
+    expected, _ = do_job(undisturbed, root)
+    assert result.metrics.keys() == expected.metrics.keys()
+    assert all(
+        value == expected.metrics[name]
+        for name, value in result.metrics.items()
+        if name not in TIMES
+    )
+    assert weights(job) == weights(undisturbed)
+    run = tracked(root, job.run_key)
+    assert run.points == tracked(root, undisturbed.run_key).points
+    assert (run.status, run.tags["trial_state"]) == ("FINISHED", "complete")
+    assert saved_states(root) == []
+
+
+def test_trials_of_one_configuration_may_run_side_by_side(root: Path) -> None:
+    inner: list[JobResult] = []
+
+    def meanwhile(question: Message) -> bool:
+        inner.append(do_job(make_job(root, 1), root)[0])
+        return True
+
+    outer, _ = do_job(make_job(root, 0), root, meanwhile)
+    [other] = inner
+    assert (outer.state, other.state) == ("complete", "complete"), other.reason
+    assert outer.metrics["log_loss"] == other.metrics["log_loss"]
+
+
+def test_test_data_is_never_read(root: Path) -> None:
+    (prepared_dataset(job_config(), root=root) / "test.arrow").unlink()
+    settings = job_config(trainer={"max_epochs": 1}, export={"latency_repeats": 2})
+    result, _ = do_job(make_job(root, settings=settings, objectives=("latency_ms",)), root)
+    assert result.state == "complete", result.reason
