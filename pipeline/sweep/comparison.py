@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.config.base import Section
 from pipeline.sweep.metrics import COSTS
-from pipeline.sweep.report_words import alike, counted, number
+from pipeline.sweep.report.words import alike, counted, number
 from pipeline.sweep.settings import Direction
 
 POWER = 0.8

@@ -22,7 +22,7 @@ from pipeline.sweep.launching import make_launcher
 from pipeline.sweep.layout import StudyLayout
 from pipeline.sweep.loading import load_sweep, with_pinned
 from pipeline.sweep.records import StudyRecord, TrialRecord
-from pipeline.sweep.report import write_report
+from pipeline.sweep.report.writing import write_report
 from pipeline.sweep.running import Runner
 from pipeline.sweep.search import Search
 from pipeline.sweep.settings import SweepSettings
@@ -103,7 +103,7 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
                     runner.run(confirmation)
                     comparison = confirmation.comparison()
             record = search.record()
-            report = write_report(study, record, comparison, layout.report)
+            report = write_report(record, comparison, layout.report)
             log_summary(log, record, comparison, layout.report)
             if search.gave_up:
                 raise EnvironmentProblem(

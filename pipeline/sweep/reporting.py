@@ -12,7 +12,7 @@ from pipeline.console import notice
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.layout import StudyLayout
 from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.report import write_report
+from pipeline.sweep.report.writing import write_report
 from pipeline.sweep.stored import find_study
 
 
@@ -30,7 +30,7 @@ def remake_report(name: str, arguments: Sequence[str], root: Path) -> None:
     stored = find_study(name, arguments, root)
     record = stored.read()
     layout = StudyLayout.of(root, record.name)
-    report = write_report(stored.study, record, _comparison(layout, record), layout.report)
+    report = write_report(record, _comparison(layout, record), layout.report)
     notice(f"report: {shown(report, root)}")
 
 

@@ -22,7 +22,7 @@ from pipeline.sweep.records import (
     encode,
     read_study,
 )
-from pipeline.sweep.report import write_report
+from pipeline.sweep.report.writing import write_report
 from tests.reported_studies import (
     CLEANING,
     LR,
@@ -42,8 +42,7 @@ EVERY = {"history", "importances", "slices", "parallel", "contours", "intermedia
 
 def written(known: StudyRecord, directory: Path, comparison: Comparison | None = None) -> set[str]:
     """Writes a report, and says which pictures it has."""
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    file = write_report(study, known, comparison, directory)
+    file = write_report(known, comparison, directory)
     assert file == directory / "report.html"
     text = (directory / "report.md").read_text(encoding="utf-8")
     assert "could not be drawn" not in text
@@ -137,10 +136,9 @@ def test_a_picture_that_fails_costs_no_report(
     def fail(*_: object) -> None:
         raise ValueError("no idea")
 
-    monkeypatch.setattr("pipeline.sweep.report_plots.history", fail)
-    monkeypatch.setattr("pipeline.sweep.report_plots.with_importances", fail)
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    write_report(study, record(mixed(6)), None, tmp_path / "report")
+    monkeypatch.setattr("pipeline.sweep.report.plots.history", fail)
+    monkeypatch.setattr("pipeline.sweep.report.plots.with_importances", fail)
+    write_report(record(mixed(6)), None, tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "History: it could not be drawn (ValueError: no idea)." in text
     assert "Importance of parameters: it could not be drawn (ValueError: no idea)." in text
@@ -198,7 +196,7 @@ def test_a_study_that_optuna_made_has_all_its_pictures(tmp_path: Path) -> None:
         else:
             asked.set_constraint("loss", 1.0 if number == 5 else -1.0)
             study.tell(asked, accuracy({"optimizer.lr": lr}))
-    write_report(study, read_study(study), None, tmp_path / "report")
+    write_report(read_study(study), None, tmp_path / "report")
     assert {path.stem for path in (tmp_path / "report").glob("*.png")} == EVERY
     text = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "5 complete, 1 infeasible, 1 pruned, 1 failed." in text

@@ -11,10 +11,10 @@ from pipeline.sweep.records import (
     decode,
     encode,
 )
-from pipeline.sweep.report_axes import value_window
-from pipeline.sweep.report_contour import smoothed
-from pipeline.sweep.report_importance import with_importances
-from pipeline.sweep.report_scales import Scale, choice_labels, scale_of, view_of
+from pipeline.sweep.report.axes import value_window
+from pipeline.sweep.report.contour import smoothed
+from pipeline.sweep.report.importance import with_importances
+from pipeline.sweep.report.scales import Scale, choice_labels, scale_of, view_of
 from tests.reported_studies import (
     CLEANING,
     SPACE,

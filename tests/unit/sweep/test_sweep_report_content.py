@@ -6,7 +6,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import optuna
 import pytest
 
 from pipeline.sweep.comparison import Comparison, compare
@@ -14,13 +13,13 @@ from pipeline.sweep.records import (
     StudyRecord,
     TrialRecord,
 )
-from pipeline.sweep.report import write_report
-from pipeline.sweep.report_content import report_content
-from pipeline.sweep.report_page import page
-from pipeline.sweep.report_settings import provenance, searched_space, settings_rows
-from pipeline.sweep.report_tables import trials_in_order
-from pipeline.sweep.report_text import escaped, markdown
-from pipeline.sweep.report_words import alike, shown
+from pipeline.sweep.report.content import report_content
+from pipeline.sweep.report.page import page
+from pipeline.sweep.report.settings import provenance, searched_space, settings_rows
+from pipeline.sweep.report.tables import trials_in_order
+from pipeline.sweep.report.text import escaped, markdown
+from pipeline.sweep.report.words import alike, shown
+from pipeline.sweep.report.writing import write_report
 from tests.reported_studies import (
     LR,
     SPACE,
@@ -85,8 +84,7 @@ def test_the_page_runs_and_fetches_nothing_whatever_a_study_says(tmp_path: Path)
     ]
     space = {"data.name": {"type": "choice", "choices": [evil, "b"]}, "optimizer.lr": LR}
     known = record(trials, space=space, description=evil)
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    html = Page(write_report(study, known, None, tmp_path / "report").read_text(encoding="utf-8"))
+    html = Page(write_report(known, None, tmp_path / "report").read_text(encoding="utf-8"))
     assert "script" not in html.tags
     assert html.fetched
     assert all(address.startswith("data:image/png;base64,") for address in html.fetched)

@@ -10,8 +10,8 @@ from pipeline.sweep.parameters import (
     IntParameter,
 )
 from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.report_scales import choice_labels
-from pipeline.sweep.report_words import ABSENT, better, counted, listed, shown, with_unit
+from pipeline.sweep.report.scales import choice_labels
+from pipeline.sweep.report.words import ABSENT, better, counted, listed, shown, with_unit
 from pipeline.sweep.settings import Constraint
 from pipeline.sweep.words import duration
 

@@ -9,8 +9,8 @@ from html import escape
 
 from pipeline.data.quality.page import SIGNS
 from pipeline.data.quality.style import CSS
-from pipeline.sweep.report_blocks import Block, Code, Heading, Picture, Report, Table, Text
-from pipeline.sweep.report_plots import DPI
+from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.sweep.report.plots import DPI
 
 STYLE = """
 .verdict { align-items: flex-start; } .verdict .sign { margin-top: .1rem; }

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.artifacts import replace_directory, write_text
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.records import StudyRecord
 
-if TYPE_CHECKING:
-    from optuna import Study
-
 
 def write_report(
-    study: Study,  # noqa: ARG001
     record: StudyRecord,
     comparison: Comparison | None,
     directory: Path,
@@ -22,8 +17,7 @@ def write_report(
     """Writes the report as a whole; one that was there is replaced.
 
     Args:
-        study: The study; of any size and state.
-        record: The same as it is read.
+        record: The study; of any size and state.
         comparison: The best trial beside the default configuration; None where it was not made.
         directory: Where to, see `layout.StudyLayout.report`.
 
@@ -33,10 +27,10 @@ def write_report(
     Raises:
         EnvironmentProblem: If the directory cannot be written.
     """
-    from pipeline.sweep.report_content import report_content
-    from pipeline.sweep.report_page import page
-    from pipeline.sweep.report_plots import draw_pictures
-    from pipeline.sweep.report_text import markdown
+    from pipeline.sweep.report.content import report_content
+    from pipeline.sweep.report.page import page
+    from pipeline.sweep.report.plots import draw_pictures
+    from pipeline.sweep.report.text import markdown
 
     with replace_directory(directory) as fresh:
         pictures = draw_pictures(record, comparison, fresh)

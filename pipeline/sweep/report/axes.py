@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evaluation.plots import COLOURS, FAINT, INK
 from pipeline.sweep.records import TrialRecord
-from pipeline.sweep.report_scales import Scale, View
+from pipeline.sweep.report.scales import Scale, View
 from pipeline.sweep.settings import Direction
 
 if TYPE_CHECKING:

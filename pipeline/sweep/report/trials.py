@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.evaluation.plots import FAINT, INK
 from pipeline.sweep.comparison import Comparison, Interval
 from pipeline.sweep.records import TrialRecord
-from pipeline.sweep.report_axes import (
+from pipeline.sweep.report.axes import (
     BEST,
     INFEASIBLE,
     MARKS,
@@ -27,8 +27,8 @@ from pipeline.sweep.report_axes import (
     scatter_trials,
     value_window,
 )
-from pipeline.sweep.report_scales import View
-from pipeline.sweep.report_words import better
+from pipeline.sweep.report.scales import View
+from pipeline.sweep.report.words import better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.sweep.report_blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~$#]|(?<!\w)_|_(?!\w))")
 _BULLET = re.compile(r"^([-+=])(?!\d)")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.evaluation.plots import INK, LINE
-from pipeline.sweep.report_axes import (
+from pipeline.sweep.report.axes import (
     colours_of,
     figure_of,
     legend_below,
     scatter_trials,
     set_axis,
 )
-from pipeline.sweep.report_scales import GOLDEN, SILVER, Scale, View, has, params_of
-from pipeline.sweep.report_words import better
+from pipeline.sweep.report.scales import GOLDEN, SILVER, Scale, View, has, params_of
+from pipeline.sweep.report.words import better
 from pipeline.tasks.base import FloatArray
 
 if TYPE_CHECKING:

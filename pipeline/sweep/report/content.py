@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.records import StudyRecord, numbers_in_words
-from pipeline.sweep.report_blocks import Block, Code, Heading, Picture, Report, Table, Text
-from pipeline.sweep.report_settings import (
+from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.sweep.report.settings import (
     has_numbered_choices,
     provenance,
     searched_space,
     settings_rows,
 )
-from pipeline.sweep.report_tables import (
+from pipeline.sweep.report.tables import (
     comparison_table,
     front_table,
     metrics_table,
     parameters_table,
     trials_table,
 )
-from pipeline.sweep.report_words import better, capital, counted, listed, with_unit
+from pipeline.sweep.report.words import better, capital, counted, listed, with_unit
 from pipeline.sweep.words import duration
 
 COMPARISON, PARETO = "comparison", "pareto"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pipeline.evaluation.typeface import font_families
 from pipeline.sweep.parameters import ChoiceParameter, ConditionalParameter
 from pipeline.sweep.records import StudyRecord, TrialRecord
-from pipeline.sweep.report_words import shown
+from pipeline.sweep.report.words import shown
 
 GOLDEN, SILVER = 0.618034, 0.414214
 """Multiples, modulo one, are spread evenly: points of one choice do not hide each other."""

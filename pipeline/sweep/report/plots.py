@@ -11,13 +11,13 @@ from pipeline.evaluation.plots import STYLE
 from pipeline.evaluation.typeface import font_families
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.report_blocks import Picture
-from pipeline.sweep.report_contour import contours
-from pipeline.sweep.report_importance import importances, with_importances
-from pipeline.sweep.report_scales import View, view_of
-from pipeline.sweep.report_space import parallel, slices
-from pipeline.sweep.report_trials import compared, history, intermediate, pareto
-from pipeline.sweep.report_words import shown
+from pipeline.sweep.report.blocks import Picture
+from pipeline.sweep.report.contour import contours
+from pipeline.sweep.report.importance import importances, with_importances
+from pipeline.sweep.report.scales import View, view_of
+from pipeline.sweep.report.space import parallel, slices
+from pipeline.sweep.report.trials import compared, history, intermediate, pareto
+from pipeline.sweep.report.words import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

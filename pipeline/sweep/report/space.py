@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evaluation.plots import FAINT
 from pipeline.sweep.records import TrialRecord
-from pipeline.sweep.report_axes import (
+from pipeline.sweep.report.axes import (
     BEST,
     beyond_note,
     broken,
@@ -22,8 +22,8 @@ from pipeline.sweep.report_axes import (
     set_axis,
     value_window,
 )
-from pipeline.sweep.report_scales import Scale, View, has, params_of
-from pipeline.sweep.report_words import better
+from pipeline.sweep.report.scales import Scale, View, has, params_of
+from pipeline.sweep.report.words import better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,14 +10,14 @@ import numpy as np
 
 from pipeline.evaluation.plots import COLOURS
 from pipeline.sweep.records import TrialRecord
-from pipeline.sweep.report_axes import (
+from pipeline.sweep.report.axes import (
     clipped,
     figure_of,
     legend_below,
     plain_axes,
     value_window,
 )
-from pipeline.sweep.report_scales import Scale, View, params_of
+from pipeline.sweep.report.scales import Scale, View, params_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
