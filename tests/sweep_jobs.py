@@ -198,10 +198,14 @@ def tracked(root: Path, key: str) -> Tracked:
     )
 
 
+def model_of(job: Job, seed: int = 0) -> Path:
+    """Where a job leaves its model."""
+    return JobLayout(Path(job.directory)).outputs(seed, Path()).model
+
+
 def weights(job: Job, seed: int = 0) -> bytes:
     """The weights that a job has left."""
-    path = JobLayout(Path(job.directory)).outputs(seed, Path()).model / "model.safetensors"
-    return path.read_bytes()
+    return (model_of(job, seed) / "model.safetensors").read_bytes()
 
 
 def saved_states(root: Path) -> list[Path]:

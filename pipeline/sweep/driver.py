@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 
 from pipeline.artifacts import cannot_write, lasting_root, shown
@@ -13,7 +12,7 @@ from pipeline.config.schema import Config
 from pipeline.console import notice, out, warn
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.sweep.board import Board
-from pipeline.sweep.checking import check_sweep
+from pipeline.sweep.checking import check_sweep, threads_of
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.confirmation import Confirmation
 from pipeline.sweep.crew import Crew
@@ -51,47 +50,43 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
     """
     sweep = with_pinned(load_sweep(name, arguments, root), root)
     settings = sweep.settings
-    checked = check_sweep(sweep, root)
-    for text in checked.warnings:
-        warn(text)
     layout = StudyLayout.of(root, settings.study)
+    threads = threads_of(settings)
+
+    def make_crew() -> Crew:
+        launcher = make_launcher(settings, layout, threads=threads, root=root)
+        return Crew(launcher, settings.workers)
+
     board = Board(n_trials=settings.n_trials, workers=settings.workers)
-    with _alone(layout, settings.study), _problems_of(settings.storage):
+    stop = StopRequest("the running trials save their state, then the sweep stops")
+    with (
+        _alone(layout, settings.study),
+        _problems_of(settings.storage),
+        Runner(make_crew, board, stop) as runner,
+    ):
+        runner.start()  # workers import what they need while the sweep is checked
+        checked = check_sweep(sweep, root)
+        for text in checked.warnings:
+            warn(text)
         study, facts = open_study(sweep, checked, layout, root)
-        conf_root = freeze_configuration(layout, root)
-        with (
-            open_study_run(
-                checked.default.tracking, facts, study.study_name, sweep.path, root=root
-            ) as log,
-            StopRequest("the running trials save their state, then the sweep stops") as stop,
-            board,
-        ):
+        with open_study_run(
+            checked.default.tracking, facts, study.study_name, sweep.path, root=root
+        ) as log:
 
             def on_end(record: StudyRecord, trial: TrialRecord) -> None:
                 board.trial_ended(record, trial)
                 log_progress(log, record)
                 _remove_weights(record, settings.keep_models, layout)
 
+            conf_root = freeze_configuration(layout, root)
             search = Search(
-                study,
-                sweep,
-                checked,
-                facts,
-                layout=layout,
-                root=root,
-                conf_root=conf_root,
-                on_end=on_end,
+                study, sweep, checked, facts, layout=layout, conf_root=conf_root, on_end=on_end
             )
-            search.prepare()
-            notice(_beginning(search.record(), settings, checked.threads))
-            make_crew = partial(
-                Crew,
-                make_launcher(settings, layout, threads=checked.threads, root=root),
-                settings.workers,
-            )
-            with Runner(make_crew, board, stop) as runner:
+            comparison: Comparison | None = None
+            with stop, board:
+                search.prepare()
+                notice(_beginning(search.record(), settings, threads))
                 runner.run(search)
-                comparison = None
                 if not search.gave_up:
                     confirmation = Confirmation(
                         search.record(),
@@ -106,14 +101,18 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
             report = write_report(record, comparison, layout.report)
             log_summary(log, record, comparison, layout.report)
             if search.gave_up:
-                raise EnvironmentProblem(
-                    f"the sweep was given up: {search.ending}",
-                    remedy=f"read {shown(report, root)} and the logs in "
-                    f"{shown(layout.root / 'trials', root)}, mend the cause, then run it again",
-                )
+                raise _given_up(search, report, layout, root)
     if search.ending is not None:
         notice(f"the search ended early: {search.ending}")
     _print_summary(record, comparison, report, checked.default, root=root)
+
+
+def _given_up(search: Search, report: Path, layout: StudyLayout, root: Path) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"the sweep was given up: {search.ending}",
+        remedy=f"read {shown(report, root)} and the logs in "
+        f"{shown(layout.root / 'trials', root)}, mend the cause, then run it again",
+    )
 
 
 def _beginning(record: StudyRecord, settings: SweepSettings, threads: int) -> str:

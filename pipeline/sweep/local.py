@@ -12,7 +12,7 @@ import tempfile
 from multiprocessing.connection import Listener
 from pathlib import Path
 
-from pipeline.artifacts import cannot_write
+from pipeline.artifacts import cannot_write, content_hash
 from pipeline.provenance import machine
 from pipeline.sweep.worker import KEY_VARIABLE, Address
 
@@ -55,7 +55,8 @@ class LocalLauncher:
 
     Args:
         root: The project's root.
-        logs: The directory for what workers print outside jobs.
+        logs: The directory for what workers print outside jobs. A launcher of the same directory
+            that was killed left its socket, which is removed.
         threads: CPU threads of each worker.
         gpus: GPUs that may be used; workers share them evenly. Empty for none.
     """
@@ -65,7 +66,10 @@ class LocalLauncher:
         self._logs = logs
         self._threads = threads
         self._gpus = gpus
-        self._folder = Path(tempfile.mkdtemp(prefix="sweep-"))
+        name = f"sweep-{os.getuid()}-{content_hash(str(logs.resolve()))[:16]}"
+        self._folder = Path(tempfile.gettempdir()) / name  # below runs/, its name may be too long
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700)
 
     def listener(self) -> Listener:
         """A socket in a directory that only this user can read."""

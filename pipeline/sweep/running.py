@@ -81,7 +81,7 @@ class SweepStopped(PipelineError):
 
 
 class Runner:
-    """Runs jobs on workers, which start when there is a first job and stay for later sources.
+    """Runs jobs on workers, which start when there is a first job at the latest, and then stay.
 
     Args:
         make_crew: Starts the workers.
@@ -102,6 +102,10 @@ class Runner:
     def __exit__(self, *_: object) -> None:
         if self._crew is not None:
             self._crew.close()
+
+    def start(self) -> None:
+        """Starts the workers, so that they are ready sooner."""
+        self._crew = self._crew or self._make_crew()
 
     def run(self, source: JobSource) -> None:
         """Runs jobs until there are none left.

@@ -47,7 +47,6 @@ class Search:
         checked: The same, checked.
         facts: What the study was made from.
         layout: Its directory.
-        root: The project's root.
         conf_root: Where compositions find `conf/`.
         on_end: Told of each trial that has ended, with the study as it then is.
 
@@ -64,7 +63,6 @@ class Search:
         facts: StudyFacts,
         *,
         layout: StudyLayout,
-        root: Path,
         conf_root: Path,
         on_end: Callable[[StudyRecord, TrialRecord], None],
     ) -> None:
@@ -87,7 +85,7 @@ class Search:
         self._running: dict[int, Trial] = {}
         self._lost: dict[int, int] = {}
         self._retry: list[Job] = []
-        self._me = f"{socket.gethostname()}:{root}:{uuid.uuid4().hex}"
+        self._me = f"{socket.gethostname()}:{layout.root}:{uuid.uuid4().hex}"
         self._beats = 0
         self._beat_at = time.monotonic()
         self._seen: dict[int, tuple[object, float]] = {}

@@ -63,7 +63,6 @@ def begin(root: Path, *arguments: str, prepare: bool = True, **settings: Any) ->
         checked,
         facts,
         layout=layout,
-        root=root,
         conf_root=freeze_configuration(layout, root),
         on_end=on_end,
     )

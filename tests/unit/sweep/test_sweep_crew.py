@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.sweep import crew as crew_module
 from pipeline.sweep.crew import Crew, Ended, Event, Lost, Trained, Validation
 from pipeline.sweep.link import send
-from pipeline.sweep.local import LocalLauncher, visible_gpus
 from tests.scripted_workers import (
     ScriptedLauncher,
     busy,
@@ -248,59 +245,3 @@ def test_a_worker_that_says_something_else_first_is_not_let_in() -> None:
             with pytest.raises(EOFError):
                 impostor.recv_bytes()
         assert len(crew.idle) == 1
-
-
-def children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if "pipeline.sweep.worker" in " ".join(child.cmdline())
-    ]
-
-
-def test_local_workers_share_threads_and_gpus(tmp_path: Path) -> None:
-    launcher = LocalLauncher(tmp_path, tmp_path / "logs", threads=3, gpus=("4", "GPU-7"))
-    with closing(Crew(launcher, 3)):
-        found = {child.cmdline()[-2]: child.environ() for child in children()}
-    assert {index: values["CUDA_VISIBLE_DEVICES"] for index, values in found.items()} == {
-        "0": "4",
-        "1": "GPU-7",
-        "2": "4",
-    }
-    for values in found.values():
-        assert values["OMP_NUM_THREADS"] == values["MKL_NUM_THREADS"] == "3"
-    assert children() == []
-
-
-def test_without_gpus_workers_see_what_the_driver_sees(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert visible_gpus() == ()
-    with closing(Crew(LocalLauncher(tmp_path, tmp_path / "logs", threads=1, gpus=()), 1)):
-        [child] = children()
-        assert child.environ()["CUDA_VISIBLE_DEVICES"] == ""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,GPU-3")
-    assert visible_gpus() == ("1", "GPU-3")
-
-
-def test_local_workers_that_cannot_start_are_explained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    launcher = LocalLauncher(tmp_path, tmp_path / "logs", threads=1, gpus=())
-    with (
-        closing(Crew(launcher, 1)) as crew,
-        pytest.raises(EnvironmentProblem, match=r"exit code 1 \(see .*worker-0\.log\)"),
-    ):
-        poll_until(crew, lambda _: False)
-
-
-def test_the_socket_of_local_workers_is_for_this_user_only(tmp_path: Path) -> None:
-    launcher = LocalLauncher(tmp_path, tmp_path / "logs", threads=1, gpus=())
-    listener: Listener = launcher.listener()
-    folder = Path(str(listener.address)).parent
-    assert folder.stat().st_mode & 0o077 == 0
-    listener.close()
-    launcher.close()
-    assert not folder.exists()

@@ -28,14 +28,9 @@ print(prepared_dataset(config, root=Path(sys.argv[2])))
 """
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_jobs_project(tmp_path_factory.mktemp("template") / "project")
-
-
 @pytest.fixture
-def root(template: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(template, tmp_path / "project")
+def root(tmp_path: Path) -> Path:
+    return write_jobs_project(tmp_path / "project")
 
 
 def key(root: Path, **sections: Any) -> str:

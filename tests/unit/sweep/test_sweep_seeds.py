@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from pipeline.sweep.datasets import prepared_dataset
 from pipeline.sweep.jobs import Job, SeedResult
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.link import Message, send
@@ -19,22 +17,9 @@ from tests.sweep_jobs import (
     saved_states,
     tracked,
     weights,
-    write_jobs_project,
 )
 
 SEEDS = (0, 1, 2)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_jobs_project(tmp_path_factory.mktemp("template") / "project")
-    prepared_dataset(job_config(), root=root)
-    return root
-
-
-@pytest.fixture
-def root(template: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(template, tmp_path / "project")
 
 
 def seeded(root: Path, *, prunes: bool = False, over_seeds: bool = False) -> Job:

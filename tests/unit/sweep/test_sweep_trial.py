@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import gc
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.config.schema import Config
 from pipeline.manifest import Manifest
 from pipeline.sweep.datasets import prepared_dataset
 from pipeline.sweep.jobs import JobResult
@@ -16,44 +13,20 @@ from pipeline.sweep.link import Message, send
 from pipeline.sweep.trial import run_job
 from pipeline.training.signals import Interrupted
 from tests.sweep_jobs import (
-    DIVERGING,
     PARENT,
     do_job,
     job_config,
     line_to_driver,
     make_job,
+    model_of,
     result_file,
     saved_states,
     tracked,
     weights,
-    write_jobs_project,
 )
 
-RAISING = """
-from pipeline.tasks.text_classification import TextClassification
-
-class Raising(TextClassification):
-    def metrics(self, *arguments):
-        raise RuntimeError("a bug of the user's own")
-"""
 COSTS = {"size_mb", "num_parameters", "num_trainable_parameters", "train_seconds"}
 TIMES = {"train_seconds", "tokens_per_second"}
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_jobs_project(tmp_path_factory.mktemp("template") / "project")
-    prepared_dataset(job_config(), root=root)
-    return root
-
-
-@pytest.fixture
-def root(template: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(template, tmp_path / "project")
-
-
-def model_of(root: Path, number: int = 0, seed: int = 0) -> Path:
-    return JobLayout(Path(make_job(root, number).directory)).outputs(seed, Path()).model
 
 
 def test_a_complete_job_leaves_a_result_a_model_and_a_finished_run(root: Path) -> None:
@@ -66,7 +39,7 @@ def test_a_complete_job_leaves_a_result_a_model_and_a_finished_run(root: Path) -
     assert result.metrics["num_parameters"] * 4 / 1e6 == result.metrics["size_mb"]
     assert (result.seeds[0].steps, result.seeds[0].seed) == (28, 0)
 
-    assert Manifest.read(model_of(root)).run_key == job.run_key
+    assert Manifest.read(model_of(job)).run_key == job.run_key
     assert saved_states(root) == []
     layout = JobLayout(Path(job.directory))
     assert (layout.root / "config.yaml").is_file()
@@ -102,16 +75,18 @@ def test_the_driver_hears_how_far_training_is(root: Path) -> None:
 
 
 def test_weights_are_written_only_if_the_driver_wants_them(root: Path) -> None:
-    result, _ = do_job(make_job(root), root, lambda question: "trained" not in question)
+    job = make_job(root)
+    result, _ = do_job(job, root, lambda question: "trained" not in question)
     assert result.state == "complete"
-    assert not model_of(root).exists()
+    assert not model_of(job).exists()
 
 
 def test_a_job_that_keeps_no_model_does_not_ask(root: Path) -> None:
-    result, driver = do_job(make_job(root, keeps_model=False), root)
+    job = make_job(root, keeps_model=False)
+    result, driver = do_job(job, root)
     assert result.state == "complete"
     assert driver.of("trained") == []
-    assert not model_of(root).exists()
+    assert not model_of(job).exists()
 
 
 @pytest.mark.parametrize(
@@ -192,76 +167,7 @@ def test_a_trial_that_the_driver_ends_at_a_validation_is_pruned(root: Path) -> N
     assert ("val/log_loss", 14) in run.points
     assert seen
     assert list((root / ".cache" / "training").iterdir()) == []
-    assert not model_of(root).exists()
-
-
-def test_training_that_diverges_is_a_failed_trial_with_its_reason(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    job = make_job(root, settings=job_config(optimizer=DIVERGING))
-    result, _ = do_job(job, root)
-    assert (result.state, result.unexpected) == ("failed", False)
-    assert "training has diverged" in result.reason
-    assert "remedy" not in result.reason
-    run = tracked(root, job.run_key)
-    assert (run.status, run.tags["trial_state"]) == ("FAILED", "failed")
-    assert run.tags["trial_reason"] == result.reason
-    assert result_file(job)["state"] == "failed"
-    assert "UserError" in capsys.readouterr().err
-    assert saved_states(root) == []
-
-
-def test_a_trial_without_a_value_of_its_objective_fails_and_leaves_no_model(root: Path) -> None:
-    settings = job_config(trainer={"max_epochs": 1})
-    result, _ = do_job(make_job(root, settings=settings, objectives=("bleu",)), root)
-    assert (result.state, result.unexpected) == ("failed", False)
-    assert result.reason == "the training with seed 0 has no value of bleu"
-    assert not model_of(root).exists()
-
-
-def test_pruning_by_a_metric_that_validations_lack_fails_at_once(root: Path) -> None:
-    result, driver = do_job(make_job(root, objectives=("bleu",), prunes=True), root)
-    assert result.state == "failed"
-    assert result.reason.startswith("the metric bleu is missing at validation 1")
-    assert driver.of("validation") == []
-
-
-def test_missing_data_is_a_failed_trial(root: Path) -> None:
-    shutil.rmtree(root / ".cache")
-    (root / "data" / "tiny.csv").unlink()
-    result, _ = do_job(make_job(root), root)
-    assert (result.state, result.unexpected) == ("failed", False)
-    assert "data/tiny.csv" in result.reason
-    assert tracked(root, "study-0000").status == "FAILED"
-
-
-@pytest.fixture
-def raising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    (tmp_path / "raising_task.py").write_text(RAISING)
-    monkeypatch.syspath_prepend(tmp_path)
-    return job_config(task={"kind": "raising_task:Raising"})
-
-
-def test_a_defect_is_a_failed_trial_that_nobody_expected(
-    root: Path, raising: Config, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result, _ = do_job(make_job(root, settings=raising), root)
-    assert (result.state, result.unexpected) == ("failed", True)
-    assert result.reason == "RuntimeError: a bug of the user's own"
-    assert "raising_task.py" in capsys.readouterr().err
-    assert tracked(root, "study-0000").status == "FAILED"
-
-
-def test_a_failed_trial_gives_its_memory_back(root: Path, raising: Config) -> None:
-    from transformers import BertPreTrainedModel
-
-    def models() -> int:
-        return sum(isinstance(thing, BertPreTrainedModel) for thing in gc.get_objects())
-
-    before = models()
-    result, _ = do_job(make_job(root, settings=raising), root)
-    assert result.state == "failed"
-    assert models() == before
+    assert not model_of(job).exists()
 
 
 @pytest.mark.parametrize("ending", ["stop", "hang up"])

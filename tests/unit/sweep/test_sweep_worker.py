@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sweep.datasets import prepared_dataset
 from pipeline.sweep.jobs import Job
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.line_watcher import LineWatcher
@@ -31,7 +30,6 @@ from tests.sweep_jobs import (
     saved_states,
     tracked,
     weights,
-    write_jobs_project,
 )
 
 KEY = b"secret"
@@ -42,18 +40,6 @@ class Broken(TextClassification):
     def collate(self, *arguments, **options):
         raise RuntimeError("a bug of the user's own")
 """
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_jobs_project(tmp_path_factory.mktemp("template") / "project")
-    prepared_dataset(job_config(), root=root)
-    return root
-
-
-@pytest.fixture
-def root(template: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(template, tmp_path / "project")
 
 
 def hear(driver: Connection) -> Message | None:
