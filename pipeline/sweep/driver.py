@@ -17,6 +17,7 @@ from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.confirmation import Confirmation
 from pipeline.sweep.crew import Crew
 from pipeline.sweep.databases import storage_problems
+from pipeline.sweep.datasets import prepared_dataset
 from pipeline.sweep.launching import make_launcher
 from pipeline.sweep.layout import StudyLayout
 from pipeline.sweep.loading import load_sweep, with_pinned
@@ -45,6 +46,7 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
 
     Raises:
         ConfigError: With all that is wrong with the sweep, before its first trial.
+        DataError: If the default configuration's data cannot be prepared, before it as well.
         SweepStopped: After SIGINT or SIGTERM.
         EnvironmentProblem: If too many trials fail in a row, or the machine refuses.
     """
@@ -68,6 +70,7 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
         checked = check_sweep(sweep, root)
         for text in checked.warnings:
             warn(text)
+        prepared_dataset(checked.default, root=root)
         study, facts = open_study(sweep, checked, layout, root)
         with open_study_run(
             checked.default.tracking, facts, study.study_name, sweep.path, root=root
