@@ -55,6 +55,8 @@ class LineWatcher(Watcher):
     def validated(self, number: int, point: CurvePoint) -> None:
         """Reports the metric, and asks whether to go on where the job prunes by validations.
 
+        After the last validation nothing is left to be saved, so the answer does not matter.
+
         Raises:
             EndedEarly: If the driver says no.
             UserError: If the metric is undefined, so that pruning would silently do nothing.
@@ -63,7 +65,8 @@ class LineWatcher(Watcher):
         self.stepped(point.step, point.train_loss)
         if not self._job.prunes or self._job.over_seeds:
             return
-        if not self._line.goes_on(seed=self._index, number=number, value=self._value):
+        goes_on = self._line.goes_on(seed=self._index, number=number, value=self._value)
+        if not goes_on and point.step < self._total_steps:
             raise EndedEarly(
                 f"pruned at validation {number} (step {point.step}): "
                 f"{self._job.objectives[0]} {self._value:.4f} is not promising"
