@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.sweep.checking import Checked, check_sweep
 from pipeline.sweep.loading import Sweep, load_sweep
 
 LR = {"type": "float", "low": 1e-5, "high": 1e-3, "log": True}
@@ -27,6 +28,17 @@ def write_sweep(root: Path, *arguments: str, **settings: Any) -> Sweep:
     values = {"experiment": "sports_news", "space": {"optimizer.lr": LR}, **settings}
     path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return load_sweep("mine", arguments, root)
+
+
+_CHECKED: dict[tuple[str, tuple[str, ...]], Checked] = {}
+
+
+def check_shipped(sweep: Sweep, root: Path) -> Checked:
+    """Checks a sweep over the shipped configuration, once for all tests that search the same."""
+    key = (sweep.settings.model_dump_json(), sweep.arguments)
+    if key not in _CHECKED:
+        _CHECKED[key] = check_sweep(sweep, root)
+    return _CHECKED[key]
 
 
 def choice(*choices: Any, **when: Any) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from optuna.trial import TrialState
 
 from pipeline.errors import UserError
 from pipeline.sweep.checking import check_sweep
-from pipeline.sweep.jobs import Job, JobResult, SeedResult
+from pipeline.sweep.jobs import Job, JobResult
 from pipeline.sweep.layout import JobLayout, StudyLayout
 from pipeline.sweep.records import OWNER, StudyRecord, TrialRecord
 from pipeline.sweep.search import Search
 from pipeline.sweep.study import freeze_configuration, open_study
-from tests.sweep_project import choice, copy_project, write_sweep
+from tests.sweep_project import check_shipped, choice, copy_project, write_sweep
+from tests.unit.sweep.finished_jobs import complete, failed
 
 
 @dataclass
@@ -45,10 +46,10 @@ def project(repository: Path, tmp_path: Path) -> Path:
     return copy_project(repository, tmp_path)
 
 
-def begin(root: Path, *arguments: str, prepare: bool = True, **settings: Any) -> Opened:
+def begin(root: Path, *arguments: str, edited: bool = False, **settings: Any) -> Opened:
     """Opens the study of a sweep as a command of its own would."""
     sweep = write_sweep(root, *arguments, **settings)
-    checked = check_sweep(sweep, root)
+    checked = check_sweep(sweep, root) if edited else check_shipped(sweep, root)
     layout = StudyLayout.of(root, sweep.settings.study)
     study, facts = open_study(sweep, checked, layout, root)
     told: list[tuple[int, str]] = []
@@ -66,28 +67,8 @@ def begin(root: Path, *arguments: str, prepare: bool = True, **settings: Any) ->
         conf_root=freeze_configuration(layout, root),
         on_end=on_end,
     )
-    if prepare:
-        search.prepare()
+    search.prepare()
     return Opened(root, search, layout, told)
-
-
-def complete(job: Job, value: float, **metrics: float) -> JobResult:
-    seeds = tuple(
-        SeedResult(
-            run_key=job.run_key,
-            seed=seed,
-            metrics={"accuracy": value, **metrics},
-            steps=10,
-            best_step=10,
-            dataset_fingerprint="f",
-        )
-        for seed in job.seeds
-    )
-    return JobResult(run_key=job.run_key, state="complete", seeds=seeds)
-
-
-def failed(job: Job, reason: str = "it diverged") -> JobResult:
-    return JobResult(run_key=job.run_key, state="failed", reason=reason)
 
 
 def test_a_trial_is_a_composed_configuration_with_the_searched_values(project: Path) -> None:
@@ -313,7 +294,7 @@ def test_an_edit_of_the_configuration_does_not_change_a_search_that_runs(project
     path.write_text(path.read_text().replace("max_epochs: 5", "max_epochs: 9"))
     assert opened.job().config["trainer"]["max_epochs"] == before["trainer"]["max_epochs"] == 5
     with pytest.raises(UserError, match="searches something else"):
-        begin(project)
+        begin(project, edited=True)
 
 
 def test_a_study_that_names_no_experiment_stays_what_it_was(project: Path) -> None:
