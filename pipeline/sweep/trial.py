@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import shutil
@@ -26,6 +25,7 @@ from pipeline.sweep.link import Line
 from pipeline.sweep.seed_run import SeedRun
 from pipeline.tracking.log import RunLog, Status
 from pipeline.tracking.run import open_run
+from pipeline.training.hardware import give_back_memory
 from pipeline.training.signals import Interrupted
 from pipeline.training.watching import EndedEarly
 
@@ -140,7 +140,7 @@ def _train(
             traceback.print_exc(file=sys.stderr)
         return error.with_traceback(None)  # the frames would keep the model alive
     finally:
-        _free_memory()
+        give_back_memory()
     return None
 
 
@@ -186,12 +186,3 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, PipelineError):
         return error.message
     return f"{type(error).__name__}: {error}"
-
-
-def _free_memory() -> None:
-    """Gives the model's memory back, also a GPU's, before the next job."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
