@@ -229,9 +229,18 @@ def test_validations_before_an_interruption_are_reported_again() -> None:
 def test_a_verdict_against_a_trial_ends_its_training() -> None:
     with line_to_driver(lambda question: question["validation"]["value"] > 0.5) as (line, _):
         watcher = LineWatcher(line, job(), 0)
+        watcher.began(step=0, total_steps=40, epochs=4, curve=())
         watcher.validated(1, point(5, accuracy=0.6))
         with pytest.raises(EndedEarly, match=r"validation 2 \(step 10\): accuracy 0\.4000"):
             watcher.validated(2, point(10, accuracy=0.4))
+
+
+def test_a_trial_at_its_last_validation_is_reported_and_complete() -> None:
+    with line_to_driver(lambda _: False) as (line, driver):
+        watcher = LineWatcher(line, job(), 0)
+        watcher.began(step=5, total_steps=10, epochs=2, curve=())
+        watcher.validated(2, point(10, accuracy=0.4))
+    assert driver.of("validation") == [{"seed": 0, "number": 2, "value": 0.4}]
 
 
 def test_the_loss_may_be_judged_too() -> None:
