@@ -18,6 +18,14 @@ STAGES = {
     "export": "ONNX, parity, latency and a model card",
 }
 SWEEP_ACTIONS = ("status", "report", "promote")
+SWEEP_FLAGS = {
+    "watch": "status",
+    "trial": "promote",
+    "experiment": "promote",
+    "overwrite": "promote",
+    "allow_dirty": "promote",
+    "allow_foreign": "promote",
+}
 INTERRUPTED = 130
 _OVERRIDES_HELP = (
     "Hydra overrides, for example model=gpt2 optimizer.lr=3e-4; with any, the run gets a "
@@ -155,6 +163,14 @@ def _sweep(options: argparse.Namespace) -> None:
     root = project_root()
     words = list(options.words)
     action = words.pop(0) if words and words[0] in SWEEP_ACTIONS else "run"
+    for name, owner in SWEEP_FLAGS.items():
+        value = getattr(options, name)
+        if value is not None and value is not False and action != owner:
+            flag = "--as" if name == "experiment" else f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{flag} belongs to `sweep {owner}`",
+                remedy=f"write `python -m pipeline sweep {owner} NAME {flag} …`, or leave it out",
+            )
     if not words:
         from pipeline.sweep.listing import list_sweeps
 

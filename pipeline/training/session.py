@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from pipeline.errors import UserError
 from pipeline.training.display import Display
 from pipeline.training.module import FineTuner, Validation
 from pipeline.training.plan import TrainingPlan
@@ -146,6 +148,13 @@ class Session(Callback):
         self._recorder.resume()
 
     def _take(self, module: FineTuner, found: Validation) -> None:
+        if not math.isfinite(found.loss):
+            raise UserError(
+                f"the validation loss became {found.loss} at step {module.step}: training has "
+                "diverged",
+                remedy="lower optimizer.lr, lengthen the warm-up (scheduler.warmup_ratio), or set "
+                "trainer.gradient_clip_val",
+            )
         is_best = self._selection.consider(module.step, found.loss, found.metrics)
         if is_best:
             self.best_weights = snapshot(module.model.state_dict())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,24 @@ def test_only_tracking_imports_mlflow(repository: Path) -> None:
         and not name.startswith("pipeline.tracking")
     ]
     assert guilty == []
+
+
+def test_only_the_sweep_imports_optuna_and_ray(repository: Path) -> None:
+    guilty = [
+        name
+        for name, path in modules(repository).items()
+        if re.search(r"^\s*(import|from) (optuna|ray)\b", path.read_text(encoding="utf-8"), re.M)
+        and not name.startswith("pipeline.sweep")
+    ]
+    assert guilty == []
+
+
+def test_the_driver_of_a_sweep_does_not_pay_for_torch() -> None:
+    code = "import sys; import pipeline.sweep.driver; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"torch", "pytorch_lightning", "mlflow", "optuna", "matplotlib"}.isdisjoint(loaded)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -86,3 +86,33 @@ def test_predict_without_a_model_names_the_remedy(
     monkeypatch.chdir(tmp_path)
     assert main(["predict", "a text"]) == 2
     assert "dvc repro" in capsys.readouterr().err
+
+
+def test_sweep_alone_lists_the_sweeps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("minilm_lr ") and "learning rate" in line for line in lines)
+
+
+def test_an_unknown_sweep_is_told_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "minilm_rl"]) == 2
+    assert "did you mean 'minilm_lr'?" in capsys.readouterr().err
+
+
+def test_an_action_on_sweeps_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "promote"]) == 2
+    assert "needs the name of a sweep" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--watch"], ["--trial", "0"], ["--as", "x"], ["--allow-dirty"]])
+def test_a_flag_of_another_action_is_refused(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "minilm_lr", *flags]) == 2
+    assert f"{flags[0]} belongs to `sweep " in capsys.readouterr().err
+
+
+def test_the_schema_of_sweeps_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "sweep"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"space", "sampler", "pruner", "n_trials"} <= set(schema["properties"])
