@@ -7,14 +7,14 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing.connection import Connection, wait
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.sweep.jobs import Job, JobResult
+from pipeline.sweep.launching import Launched, Launcher
 from pipeline.sweep.link import Message, knows_key, receive, send
-from pipeline.sweep.worker import Address
 
 _STARTS = 3
 """How often in a row a worker may die before it is ready."""
@@ -22,34 +22,6 @@ _DEATH_SECONDS = 5.0
 """How long to wait for the reason of a worker's end once its connection has closed."""
 _STOP_SECONDS = 60.0
 """How long workers have to save their states when they are stopped."""
-
-
-class Launched(Protocol):
-    """A worker that a launcher has started."""
-
-    def death(self) -> str | None:
-        """How it ended, in words; None while it lives."""
-        ...
-
-    def kill(self) -> None:
-        """Ends it at once."""
-        ...
-
-
-class Launcher(Protocol):
-    """Starts workers somewhere."""
-
-    def listener(self) -> Listener:
-        """Where workers connect to; whether they know the key is not its matter."""
-        ...
-
-    def start(self, address: Address, index: int, key: bytes) -> Launched:
-        """Starts a worker that connects to the address."""
-        ...
-
-    def close(self) -> None:
-        """Gives back what it holds."""
-        ...
 
 
 @dataclass

@@ -1,12 +1,42 @@
-"""Chooses what starts the workers."""
+"""What starts workers, and which of those a sweep uses."""
 
 from __future__ import annotations
 
+from multiprocessing.connection import Listener
 from pathlib import Path
+from typing import Protocol
 
-from pipeline.sweep.crew import Launcher
 from pipeline.sweep.layout import StudyLayout
 from pipeline.sweep.settings import SweepSettings
+from pipeline.sweep.worker import Address
+
+
+class Launched(Protocol):
+    """A worker that a launcher has started."""
+
+    def death(self) -> str | None:
+        """How it ended, in words; None while it lives."""
+        ...
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts workers somewhere."""
+
+    def listener(self) -> Listener:
+        """Where workers connect to; whether they know the key is not its matter."""
+        ...
+
+    def start(self, address: Address, index: int, key: bytes) -> Launched:
+        """Starts a worker that connects to the address."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+        ...
 
 
 def make_launcher(

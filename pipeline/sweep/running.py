@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Protocol, Self
 
 from pipeline.errors import PipelineError
@@ -99,9 +100,17 @@ class Runner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._crew is not None:
-            self._crew.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._crew is None:
+            return
+        if kind is not None and issubclass(kind, Exception):
+            self._crew.stop()  # the driver fails, but what runs need not be lost
+        self._crew.close()
 
     def start(self) -> None:
         """Starts the workers, so that they are ready sooner."""
