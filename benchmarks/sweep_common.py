@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.sweep.samplers import make_sampler
-from pipeline.sweep.settings import SamplerSettings, SweepSettings
+from pipeline.sweep.definition.settings import SamplerSettings, SweepSettings
+from pipeline.sweep.study.samplers import make_sampler
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

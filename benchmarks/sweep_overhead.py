@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.sweep.jobs import JobResult
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.records import StudyRecord
+from pipeline.sweep.study.records import StudyRecord
+from pipeline.sweep.workers.jobs import JobResult
 from pipeline.tracking.journal import journal_directory, read_entries
 
 

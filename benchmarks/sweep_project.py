@@ -17,8 +17,8 @@ import yaml
 from benchmarks.sweep_common import SearchFigures, TrialFigures
 from pipeline.artifacts import Outputs, cache_root
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.stored import find_study
+from pipeline.sweep.study.records import StudyRecord
+from pipeline.sweep.study.stored import find_study
 
 ROOT = Path(__file__).resolve().parent.parent
 AG_NEWS = ROOT.parent / "shared" / "data" / "en_cls_agnews"

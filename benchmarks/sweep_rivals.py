@@ -42,8 +42,8 @@ from pipeline.config.schema import Config
 from pipeline.data.store import EncodedSplit
 from pipeline.manifest import Manifest
 from pipeline.stages.compose import compose_checked
-from pipeline.sweep.composition import overrides_of
-from pipeline.sweep.space import suggest
+from pipeline.sweep.definition.composition import overrides_of
+from pipeline.sweep.study.space import suggest
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

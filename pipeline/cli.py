@@ -186,7 +186,7 @@ def _sweep(options: argparse.Namespace) -> None:
 
         remake_report(name, arguments, root)
     elif action == "promote":
-        from pipeline.sweep.promotion import promote
+        from pipeline.sweep.promotion.promoting import promote
 
         promote(
             name,
@@ -258,7 +258,7 @@ def _schema(options: argparse.Namespace) -> None:
     from pipeline.config.json_schema import print_schema, write_schemas
 
     if options.section == "sweep":
-        from pipeline.sweep.settings import SweepSettings
+        from pipeline.sweep.definition.settings import SweepSettings
 
         print(json.dumps(SweepSettings.model_json_schema(), indent=2, ensure_ascii=False))
     elif options.write:

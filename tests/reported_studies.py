@@ -7,14 +7,14 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.sweep.records import (
+from pipeline.sweep.definition.settings import Direction
+from pipeline.sweep.study.records import (
     Outcome,
     StudyRecord,
     TrialRecord,
     decode,
     encode,
 )
-from pipeline.sweep.settings import Direction
 from tests.stored_studies import settings, study_facts
 
 LR = {"type": "float", "low": 1e-6, "high": 1e-2, "log": True}

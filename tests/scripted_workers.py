@@ -7,9 +7,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
-from pipeline.sweep.jobs import JobResult
-from pipeline.sweep.link import receive, send
-from pipeline.sweep.worker import Address
+from pipeline.sweep.workers.jobs import JobResult
+from pipeline.sweep.workers.link import receive, send
+from pipeline.sweep.workers.worker import Address
 
 Script = Callable[[Connection], None]
 """What a worker does once it has said that it is ready; it has gone when this returns."""

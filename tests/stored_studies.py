@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.sweep.jobs import JobResult, SeedResult
+from pipeline.sweep.definition.settings import Direction, SweepSettings
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.records import (
+from pipeline.sweep.study.records import (
     STUDY_FACTS,
     TRIAL_FACTS,
     TRIAL_RESULT,
@@ -20,8 +20,8 @@ from pipeline.sweep.records import (
     TrialRecord,
     encode,
 )
-from pipeline.sweep.settings import Direction, SweepSettings
-from pipeline.sweep.storage import load_or_create, open_storage
+from pipeline.sweep.study.storage import load_or_create, open_storage
+from pipeline.sweep.workers.jobs import JobResult, SeedResult
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -16,10 +16,10 @@ import numpy as np
 
 from pipeline.artifacts import read_json
 from pipeline.config.schema import Config
-from pipeline.sweep.jobs import Job, JobResult
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.link import Line, Message, receive, send
-from pipeline.sweep.trial import run_job
+from pipeline.sweep.workers.jobs import Job, JobResult
+from pipeline.sweep.workers.link import Line, Message, receive, send
+from pipeline.sweep.workers.trial import run_job
 from pipeline.tracking.journal import journal_directory, read_entries
 from tests.checkpoints import WORDS, write_checkpoint
 from tests.training_project import config

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.sweep.checking import Checked, check_sweep
-from pipeline.sweep.loading import Sweep, load_sweep
+from pipeline.sweep.definition.checking import Checked, check_sweep
+from pipeline.sweep.definition.loading import Sweep, load_sweep
 
 LR = {"type": "float", "low": 1e-5, "high": 1e-3, "log": True}
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import err
-from pipeline.sweep.records import StudyRecord, TrialRecord
+from pipeline.sweep.study.records import StudyRecord, TrialRecord
 from pipeline.sweep.words import (
     best_in_words,
     duration,

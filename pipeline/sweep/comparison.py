@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pipeline.config.base import Section
-from pipeline.sweep.metrics import COSTS
+from pipeline.sweep.definition.metrics import COSTS
+from pipeline.sweep.definition.settings import Direction
 from pipeline.sweep.report.words import alike, counted, number
-from pipeline.sweep.settings import Direction
 
 POWER = 0.8
 """Chance to find a difference of the observed size with `seeds_needed` seeds."""

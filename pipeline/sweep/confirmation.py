@@ -12,11 +12,11 @@ from pipeline.console import warn
 from pipeline.errors import ConfigError
 from pipeline.stages.compose import compose_checked
 from pipeline.sweep.comparison import Comparison, compare
-from pipeline.sweep.composition import overrides_of
-from pipeline.sweep.jobs import Job, JobResult
+from pipeline.sweep.definition.composition import overrides_of
+from pipeline.sweep.definition.settings import ConfirmSettings
 from pipeline.sweep.layout import JobLayout, StudyLayout
-from pipeline.sweep.records import StudyFacts, StudyRecord, TrialRecord
-from pipeline.sweep.settings import ConfirmSettings
+from pipeline.sweep.study.records import StudyFacts, StudyRecord, TrialRecord
+from pipeline.sweep.workers.jobs import Job, JobResult
 
 _FIRST_FRESH_SEED = 1_000
 """So far above the search's seeds that no trial used them, whatever the seeds per trial."""

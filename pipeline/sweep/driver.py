@@ -12,23 +12,23 @@ from pipeline.config.schema import Config
 from pipeline.console import notice, out, warn
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.sweep.board import Board
-from pipeline.sweep.checking import check_sweep, threads_of
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.confirmation import Confirmation
-from pipeline.sweep.crew import Crew
-from pipeline.sweep.databases import storage_problems
-from pipeline.sweep.datasets import prepared_dataset
-from pipeline.sweep.launching import make_launcher
+from pipeline.sweep.definition.checking import check_sweep, threads_of
+from pipeline.sweep.definition.loading import load_sweep, with_pinned
+from pipeline.sweep.definition.settings import SweepSettings
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.loading import load_sweep, with_pinned
-from pipeline.sweep.records import StudyRecord, TrialRecord
 from pipeline.sweep.report.writing import write_report
-from pipeline.sweep.running import Runner
-from pipeline.sweep.search import Search
-from pipeline.sweep.settings import SweepSettings
-from pipeline.sweep.study import freeze_configuration, open_study
+from pipeline.sweep.study.databases import storage_problems
+from pipeline.sweep.study.opening import freeze_configuration, open_study
+from pipeline.sweep.study.records import StudyRecord, TrialRecord
+from pipeline.sweep.study.search import Search
 from pipeline.sweep.study_run import log_progress, log_summary, open_study_run, trial_filter
 from pipeline.sweep.words import best_in_words, progress_in_words
+from pipeline.sweep.workers.crew import Crew
+from pipeline.sweep.workers.datasets import prepared_dataset
+from pipeline.sweep.workers.launching import make_launcher
+from pipeline.sweep.workers.running import Runner
 from pipeline.tracking.status import run_hint
 from pipeline.training.signals import StopRequest
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.console import out
 from pipeline.errors import UserError
-from pipeline.sweep.loading import available
+from pipeline.sweep.definition.loading import available
 
 
 def list_sweeps(root: Path, *, needed_by: str | None) -> None:

@@ -11,9 +11,9 @@ from pipeline.artifacts import shown
 from pipeline.console import notice
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.records import StudyRecord
 from pipeline.sweep.report.writing import write_report
-from pipeline.sweep.stored import find_study
+from pipeline.sweep.study.records import StudyRecord
+from pipeline.sweep.study.stored import find_study
 
 
 def remake_report(name: str, arguments: Sequence[str], root: Path) -> None:

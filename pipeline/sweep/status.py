@@ -14,9 +14,9 @@ from rich.text import Text
 
 from pipeline.console import out
 from pipeline.sweep.board import time_left
-from pipeline.sweep.records import StudyPlan, StudyRecord, TrialRecord
-from pipeline.sweep.settings import SweepSettings
-from pipeline.sweep.stored import StoredStudy, find_study
+from pipeline.sweep.definition.settings import SweepSettings
+from pipeline.sweep.study.records import StudyPlan, StudyRecord, TrialRecord
+from pipeline.sweep.study.stored import StoredStudy, find_study
 from pipeline.sweep.words import (
     best_in_words,
     duration,

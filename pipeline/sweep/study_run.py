@@ -8,7 +8,7 @@ from pipeline.artifacts import lasting_root
 from pipeline.config.schema import TrackingConfig
 from pipeline.provenance import collect
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.records import StudyFacts, StudyRecord, numbers_in_words
+from pipeline.sweep.study.records import StudyFacts, StudyRecord, numbers_in_words
 from pipeline.sweep.words import values_in_words
 from pipeline.tracking.log import RunLog
 from pipeline.tracking.run import open_run

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.sweep.records import StudyRecord, TrialRecord, numbers_in_words
+from pipeline.sweep.study.records import StudyRecord, TrialRecord, numbers_in_words
 
 _MOST_NUMBERS = 5
 

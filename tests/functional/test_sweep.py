@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from pipeline.manifest import Manifest
-from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.stored import find_study
+from pipeline.sweep.study.records import StudyRecord
+from pipeline.sweep.study.stored import find_study
 from tests.functional.project import Project
 
 pytestmark = pytest.mark.functional
@@ -72,7 +72,9 @@ def ask_store(project: Project, sql: str) -> list[tuple[Any, ...]]:
 
 def workers_of(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     children = psutil.Process(driver.pid).children()
-    return [child for child in children if "pipeline.sweep.worker" in " ".join(child.cmdline())]
+    return [
+        child for child in children if "pipeline.sweep.workers.worker" in " ".join(child.cmdline())
+    ]
 
 
 def wait_until(true: Callable[[], bool], driver: subprocess.Popen[str] | None = None) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pipeline.evaluation.plots import COLOURS, FAINT, INK
-from pipeline.sweep.records import TrialRecord
+from pipeline.sweep.definition.settings import Direction
 from pipeline.sweep.report.scales import Scale, View
-from pipeline.sweep.settings import Direction
+from pipeline.sweep.study.records import TrialRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

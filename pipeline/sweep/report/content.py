@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.records import StudyRecord, numbers_in_words
 from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
 from pipeline.sweep.report.settings import (
     has_numbered_choices,
@@ -21,6 +20,7 @@ from pipeline.sweep.report.tables import (
     trials_table,
 )
 from pipeline.sweep.report.words import better, capital, counted, listed, with_unit
+from pipeline.sweep.study.records import StudyRecord, numbers_in_words
 from pipeline.sweep.words import duration
 
 COMPARISON, PARETO = "comparison", "pareto"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.evaluation.plots import COLOURS
-from pipeline.sweep.records import TrialRecord
 from pipeline.sweep.report.axes import (
     clipped,
     figure_of,
@@ -18,6 +17,7 @@ from pipeline.sweep.report.axes import (
     value_window,
 )
 from pipeline.sweep.report.scales import Scale, View, params_of
+from pipeline.sweep.study.records import TrialRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pipeline.evaluation.plots import STYLE
 from pipeline.evaluation.typeface import font_families
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.records import StudyRecord
 from pipeline.sweep.report.blocks import Picture
 from pipeline.sweep.report.contour import contours
 from pipeline.sweep.report.importance import importances, with_importances
@@ -18,6 +17,7 @@ from pipeline.sweep.report.scales import View, view_of
 from pipeline.sweep.report.space import parallel, slices
 from pipeline.sweep.report.trials import compared, history, intermediate, pareto
 from pipeline.sweep.report.words import shown
+from pipeline.sweep.study.records import StudyRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

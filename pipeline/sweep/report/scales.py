@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from pipeline.evaluation.typeface import font_families
-from pipeline.sweep.parameters import ChoiceParameter, ConditionalParameter
-from pipeline.sweep.records import StudyRecord, TrialRecord
+from pipeline.sweep.definition.parameters import ChoiceParameter, ConditionalParameter
 from pipeline.sweep.report.words import shown
+from pipeline.sweep.study.records import StudyRecord, TrialRecord
 
 GOLDEN, SILVER = 0.618034, 0.414214
 """Multiples, modulo one, are spread evenly: points of one choice do not hide each other."""

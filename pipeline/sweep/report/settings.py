@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pipeline.config.base import Section
-from pipeline.sweep.parameters import (
+from pipeline.sweep.definition.parameters import (
     ChoiceParameter,
     ConditionalParameter,
     FloatParameter,
     IntParameter,
 )
-from pipeline.sweep.records import StudyRecord
+from pipeline.sweep.definition.settings import Constraint
 from pipeline.sweep.report.scales import choice_labels
 from pipeline.sweep.report.words import ABSENT, better, counted, listed, shown, with_unit
-from pipeline.sweep.settings import Constraint
+from pipeline.sweep.study.records import StudyRecord
 from pipeline.sweep.words import duration
 
 Rows = tuple[tuple[str, ...], ...]

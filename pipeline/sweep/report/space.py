@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.evaluation.plots import FAINT
-from pipeline.sweep.records import TrialRecord
 from pipeline.sweep.report.axes import (
     BEST,
     beyond_note,
@@ -24,6 +23,7 @@ from pipeline.sweep.report.axes import (
 )
 from pipeline.sweep.report.scales import Scale, View, has, params_of
 from pipeline.sweep.report.words import better
+from pipeline.sweep.study.records import TrialRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

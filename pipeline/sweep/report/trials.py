@@ -11,7 +11,6 @@ import numpy as np
 
 from pipeline.evaluation.plots import FAINT, INK
 from pipeline.sweep.comparison import Comparison, Interval
-from pipeline.sweep.records import TrialRecord
 from pipeline.sweep.report.axes import (
     BEST,
     INFEASIBLE,
@@ -29,6 +28,7 @@ from pipeline.sweep.report.axes import (
 )
 from pipeline.sweep.report.scales import View
 from pipeline.sweep.report.words import better
+from pipeline.sweep.study.records import TrialRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.sweep.metrics import COSTS
-from pipeline.sweep.records import decode, encode
-from pipeline.sweep.settings import Direction
+from pipeline.sweep.definition.metrics import COSTS
+from pipeline.sweep.definition.settings import Direction
+from pipeline.sweep.study.records import decode, encode
 from pipeline.sweep.words import metric, parameter
 
 ABSENT = "–"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.artifacts import replace_directory, write_text
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.records import StudyRecord
+from pipeline.sweep.study.records import StudyRecord
 
 
 def write_report(

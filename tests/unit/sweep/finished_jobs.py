@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.sweep.jobs import Job, JobResult, SeedResult
+from pipeline.sweep.workers.jobs import Job, JobResult, SeedResult
 
 
 def complete(job: Job, value: float, **metrics: float) -> JobResult:

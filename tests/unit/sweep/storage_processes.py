@@ -22,9 +22,9 @@ _PRELOADED = [
     "alembic.command",
     "optuna",
     "optuna.storages._rdb.models",
-    "pipeline.sweep.samplers",
-    "pipeline.sweep.seeded",
-    "pipeline.sweep.storage",
+    "pipeline.sweep.study.samplers",
+    "pipeline.sweep.study.seeded",
+    "pipeline.sweep.study.storage",
     "sqlalchemy.dialects.postgresql",
 ]
 _PROXY = """
@@ -91,11 +91,11 @@ def run_together(url: str | None, journal: Path, *, processes: int, trials: int)
 
 
 def _work(url: str | None, journal: Path, share: int, ready: threading.Barrier, told: Path) -> None:
-    from pipeline.sweep.parameters import FloatParameter
-    from pipeline.sweep.samplers import make_sampler
-    from pipeline.sweep.settings import SamplerSettings
-    from pipeline.sweep.space import suggest
-    from pipeline.sweep.storage import load_or_create, open_storage
+    from pipeline.sweep.definition.parameters import FloatParameter
+    from pipeline.sweep.definition.settings import SamplerSettings
+    from pipeline.sweep.study.samplers import make_sampler
+    from pipeline.sweep.study.space import suggest
+    from pipeline.sweep.study.storage import load_or_create, open_storage
 
     space = {"x": FloatParameter(type="float", low=-1.0, high=1.0)}
     ready.wait(120)
@@ -127,7 +127,7 @@ def hold_and_die(journal: Path) -> int:
 
 
 def _hold(journal: Path) -> None:
-    from pipeline.sweep.journal_lock import JournalLock
+    from pipeline.sweep.study.journal_lock import JournalLock
 
     JournalLock(journal).acquire()
     with journal.open("ab") as file:

@@ -8,12 +8,12 @@ import pytest
 from pipeline.artifacts import read_json
 from pipeline.config.schema import Config
 from pipeline.sweep.confirmation import Confirmation
-from pipeline.sweep.jobs import Job
+from pipeline.sweep.definition.settings import ConfirmSettings
 from pipeline.sweep.layout import JobLayout, StudyLayout
-from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.search import Search
-from pipeline.sweep.settings import ConfirmSettings
-from pipeline.sweep.study import open_study
+from pipeline.sweep.study.opening import open_study
+from pipeline.sweep.study.records import StudyRecord
+from pipeline.sweep.study.search import Search
+from pipeline.sweep.workers.jobs import Job
 from tests.sweep_project import check_shipped, copy_project, write_sweep
 from tests.unit.sweep.finished_jobs import complete, failed
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.sweep.expressions import evaluate, names
+from pipeline.sweep.definition.expressions import evaluate, names
 
 VALUES: dict[str, Any] = {
     "seed": 3,

@@ -13,12 +13,12 @@ from pipeline.config.compose import config_hash
 from pipeline.config.schema import Config
 from pipeline.errors import UserError
 from pipeline.stages.compose import compose_checked
-from pipeline.sweep.composition import overrides_of
-from pipeline.sweep.experiment_file import comparable, experiment_text
+from pipeline.sweep.definition.composition import overrides_of
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.pinning import pin
-from pipeline.sweep.promotion import project_id, promote
-from pipeline.sweep.records import StudyFacts, TrialFacts
+from pipeline.sweep.promotion.experiment_file import comparable, experiment_text
+from pipeline.sweep.promotion.pinning import pin
+from pipeline.sweep.promotion.promoting import project_id, promote
+from pipeline.sweep.study.records import StudyFacts, TrialFacts
 from tests.stored_studies import SPACE, add_trial, make_study, settings, study_facts
 
 LR = {"optimizer.lr": 3.21e-05, "trainer.num_threads": 2}

@@ -9,9 +9,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pipeline.sweep.pruners import make_pruner
-from pipeline.sweep.settings import PrunerSettings
-from pipeline.sweep.storage import load, load_or_create, open_storage
+from pipeline.sweep.definition.settings import PrunerSettings
+from pipeline.sweep.study.pruners import make_pruner
+from pipeline.sweep.study.storage import load, load_or_create, open_storage
 
 
 class Search:

@@ -10,12 +10,17 @@ import pytest
 from optuna.trial import TrialState
 
 from pipeline.errors import UserError
-from pipeline.sweep.parameters import ChoiceParameter, FloatParameter, IntParameter, Parameter
-from pipeline.sweep.pruners import make_pruner
-from pipeline.sweep.samplers import make_sampler
-from pipeline.sweep.settings import PrunerSettings, SamplerSettings
-from pipeline.sweep.space import Space, combinations, exhausted, suggest
-from pipeline.sweep.storage import load, load_or_create, open_storage
+from pipeline.sweep.definition.parameters import (
+    ChoiceParameter,
+    FloatParameter,
+    IntParameter,
+    Parameter,
+)
+from pipeline.sweep.definition.settings import PrunerSettings, SamplerSettings
+from pipeline.sweep.study.pruners import make_pruner
+from pipeline.sweep.study.samplers import make_sampler
+from pipeline.sweep.study.space import Space, combinations, exhausted, suggest
+from pipeline.sweep.study.storage import load, load_or_create, open_storage
 from tests.unit.sweep.storage_processes import grpc_proxy
 
 CONTINUOUS: dict[str, Parameter] = {

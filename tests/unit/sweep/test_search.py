@@ -9,12 +9,12 @@ import pytest
 from optuna.trial import TrialState
 
 from pipeline.errors import UserError
-from pipeline.sweep.checking import check_sweep
-from pipeline.sweep.jobs import Job, JobResult
+from pipeline.sweep.definition.checking import check_sweep
 from pipeline.sweep.layout import JobLayout, StudyLayout
-from pipeline.sweep.records import OWNER, StudyRecord, TrialRecord
-from pipeline.sweep.search import Search
-from pipeline.sweep.study import freeze_configuration, open_study
+from pipeline.sweep.study.opening import freeze_configuration, open_study
+from pipeline.sweep.study.records import OWNER, StudyRecord, TrialRecord
+from pipeline.sweep.study.search import Search
+from pipeline.sweep.workers.jobs import Job, JobResult
 from tests.sweep_project import check_shipped, choice, copy_project, write_sweep
 from tests.unit.sweep.finished_jobs import complete, failed
 
@@ -298,7 +298,7 @@ def test_an_edit_of_the_configuration_does_not_change_a_search_that_runs(project
 
 
 def test_a_study_that_names_no_experiment_stays_what_it_was(project: Path) -> None:
-    from pipeline.sweep.loading import load_sweep, with_pinned
+    from pipeline.sweep.definition.loading import load_sweep, with_pinned
 
     write_sweep(project, experiment=None)
     params = project / "params.yaml"

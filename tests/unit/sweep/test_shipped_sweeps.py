@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.preparation import clean_splits
-from pipeline.sweep.checking import check_sweep
-from pipeline.sweep.composition import compose_default, compose_trial
-from pipeline.sweep.loading import available, load_sweep
-from pipeline.sweep.probing import draw
+from pipeline.sweep.definition.checking import check_sweep
+from pipeline.sweep.definition.composition import compose_default, compose_trial
+from pipeline.sweep.definition.loading import available, load_sweep
+from pipeline.sweep.definition.probing import draw
 from pipeline.tasks.registry import load_task
 
 REPOSITORY = Path(__file__).resolve().parents[3]

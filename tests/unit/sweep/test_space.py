@@ -9,14 +9,14 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from pipeline.sweep.parameters import (
+from pipeline.sweep.definition.parameters import (
     ChoiceParameter,
     FloatParameter,
     IntParameter,
     Parameter,
 )
-from pipeline.sweep.space import combinations, completions, distribution, exhausted, suggest
-from pipeline.sweep.storage import load, load_or_create, open_storage
+from pipeline.sweep.study.space import combinations, completions, distribution, exhausted, suggest
+from pipeline.sweep.study.storage import load, load_or_create, open_storage
 
 METHOD = ChoiceParameter(type="choice", choices=("full", "frozen_prefix", "head"))
 FROZEN = IntParameter(type="int", low=1, high=5, when={"method": "frozen_prefix"})

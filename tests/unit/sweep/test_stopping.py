@@ -7,10 +7,10 @@ from typing import Any
 import optuna
 import pytest
 
-from pipeline.sweep.records import Outcome, StudyFacts, StudyRecord, TrialRecord, read_study
-from pipeline.sweep.settings import Direction, StopSettings, SweepSettings
-from pipeline.sweep.stopping import StopRule
-from pipeline.sweep.storage import load_or_create, open_storage
+from pipeline.sweep.definition.settings import Direction, StopSettings, SweepSettings
+from pipeline.sweep.study.records import Outcome, StudyFacts, StudyRecord, TrialRecord, read_study
+from pipeline.sweep.study.stopping import StopRule
+from pipeline.sweep.study.storage import load_or_create, open_storage
 
 
 def facts(*objectives: tuple[str, Direction]) -> StudyFacts:

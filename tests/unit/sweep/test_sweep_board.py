@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.sweep.board import Board, WorkerLine, time_left
-from pipeline.sweep.records import StudyRecord, TrialRecord
+from pipeline.sweep.study.records import StudyRecord, TrialRecord
 from pipeline.sweep.words import duration, ended_in_words, metric, parameter, short_names
 from tests.stored_studies import complete, record, running, settings, study_facts
 

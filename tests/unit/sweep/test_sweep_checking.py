@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.compose import compose
 from pipeline.errors import ConfigError
-from pipeline.sweep.checking import Checked, check_sweep, identity_of, threads_of
+from pipeline.sweep.definition.checking import Checked, check_sweep, identity_of, threads_of
 from tests.sweep_project import LR, choice, copy_project, write_sweep
 
 

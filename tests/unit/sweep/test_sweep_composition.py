@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.config.compose import config_hash
 from pipeline.errors import ConfigError
 from pipeline.stages.compose import compose_checked
-from pipeline.sweep.composition import compose_default, compose_trial, overrides_of
+from pipeline.sweep.definition.composition import compose_default, compose_trial, overrides_of
 from tests.sweep_project import copy_project, write_sweep
 
 

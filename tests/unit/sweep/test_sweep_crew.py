@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.sweep import crew as crew_module
-from pipeline.sweep.crew import Crew, Ended, Event, Lost, Trained, Validation
-from pipeline.sweep.link import send
+from pipeline.sweep.workers import crew as crew_module
+from pipeline.sweep.workers.crew import Crew, Ended, Event, Lost, Trained, Validation
+from pipeline.sweep.workers.link import send
 from tests.scripted_workers import (
     ScriptedLauncher,
     busy,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EnvironmentProblem, UserError
-from pipeline.sweep.databases import storage_problems
-from pipeline.sweep.storage import load, load_or_create, open_storage
+from pipeline.sweep.study.databases import storage_problems
+from pipeline.sweep.study.storage import load, load_or_create, open_storage
 from tests.unit.sweep.postgresql_server import PASSWORD, PostgresqlServer, postgresql_server
 from tests.unit.sweep.storage_processes import free_port, grpc_proxy
 
@@ -85,7 +85,7 @@ def test_a_proxy_that_does_not_answer_says_how_to_start_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("grpc", reason="grpcio is not installed")
-    monkeypatch.setattr("pipeline.sweep.databases._PROXY_SECONDS", 0.2)
+    monkeypatch.setattr("pipeline.sweep.study.databases._PROXY_SECONDS", 0.2)
     with pytest.raises(EnvironmentProblem, match="no Optuna proxy answers") as error:
         open_storage(f"grpc://127.0.0.1:{(port := free_port())}", tmp_path)
     assert f"port={port}" in (error.value.remedy or "")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.sweep.jobs import Job, JobResult, SeedResult
 from pipeline.sweep.layout import JobLayout, StudyLayout
+from pipeline.sweep.workers.jobs import Job, JobResult, SeedResult
 from tests.sweep_jobs import make_job
 
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline.config.compose import compose
 from pipeline.config.overrides import to_grammar
 from pipeline.errors import ConfigError
-from pipeline.sweep.checking import check_sweep
-from pipeline.sweep.keys import cleaning_problem, key_problems
+from pipeline.sweep.definition.checking import check_sweep
+from pipeline.sweep.definition.keys import cleaning_problem, key_problems
 from pipeline.tasks import text_classification
 from tests.sweep_project import LR, choice, copy_project, write_sweep
 

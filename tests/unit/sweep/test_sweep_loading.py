@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from pipeline.errors import ConfigError, UserError
-from pipeline.sweep.loading import Sweep, available, load_sweep
-from pipeline.sweep.parameters import ChoiceParameter, FloatParameter
+from pipeline.sweep.definition.loading import Sweep, available, load_sweep
+from pipeline.sweep.definition.parameters import ChoiceParameter, FloatParameter
 
 LR = {"type": "float", "low": 1e-5, "high": 1e-3, "log": True}
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.sweep.crew import Crew
-from pipeline.sweep.local import LocalLauncher, visible_gpus
+from pipeline.sweep.workers.crew import Crew
+from pipeline.sweep.workers.local import LocalLauncher, visible_gpus
 
 
 def poll_for_ever(crew: Crew) -> None:
@@ -22,7 +22,7 @@ def children() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children()
-        if "pipeline.sweep.worker" in " ".join(child.cmdline())
+        if "pipeline.sweep.workers.worker" in " ".join(child.cmdline())
     ]
 
 

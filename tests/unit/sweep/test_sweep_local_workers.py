@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline.sweep.crew import Crew, Ended, Event, Lost, Trained, Validation
-from pipeline.sweep.jobs import Job
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.local import LocalLauncher
+from pipeline.sweep.workers.crew import Crew, Ended, Event, Lost, Trained, Validation
+from pipeline.sweep.workers.jobs import Job
+from pipeline.sweep.workers.local import LocalLauncher
 from tests.sweep_jobs import (
     do_job,
     job_config,
@@ -84,7 +84,7 @@ def process(index: int) -> psutil.Process:
     [found] = [
         child
         for child in psutil.Process().children()
-        if child.cmdline()[1:3] == ["-m", "pipeline.sweep.worker"]
+        if child.cmdline()[1:3] == ["-m", "pipeline.sweep.workers.worker"]
         and child.cmdline()[-2] == str(index)
     ]
     return found

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.sweep.parameters import Parameter
-from pipeline.sweep.probing import Probed, draw, probe
+from pipeline.sweep.definition.parameters import Parameter
+from pipeline.sweep.definition.probing import Probed, draw, probe
 from tests.sweep_project import LR, choice, copy_project, write_sweep
 
 
@@ -112,7 +112,7 @@ def test_initial_points_are_composed(project: Path) -> None:
 
 
 def test_values_beyond_the_budget_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.sweep.probing.BUDGET", 1)
+    monkeypatch.setattr("pipeline.sweep.definition.probing.BUDGET", 1)
     (warning,) = tried(project, space={"trainer.max_epochs": choice(1, 2, 3)}).warnings
     assert warning.startswith("2 values were not tried, among them trainer.max_epochs=2")
 

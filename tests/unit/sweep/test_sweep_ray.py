@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline.sweep.crew import Crew, Ended, Event, Lost, Trained, Validation
+from pipeline.sweep.definition.settings import RaySettings
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.on_ray import RayLauncher
-from pipeline.sweep.settings import RaySettings
+from pipeline.sweep.workers.crew import Crew, Ended, Event, Lost, Trained, Validation
+from pipeline.sweep.workers.on_ray import RayLauncher
 from tests.sweep_jobs import job_config, make_job, saved_states, tracked, write_jobs_project
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")

@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipeline.errors import EnvironmentProblem
 from pipeline.sweep.comparison import Comparison, compare
-from pipeline.sweep.records import (
+from pipeline.sweep.report.writing import write_report
+from pipeline.sweep.study.records import (
     STUDY_FACTS,
     StudyRecord,
     TrialRecord,
@@ -22,7 +23,6 @@ from pipeline.sweep.records import (
     encode,
     read_study,
 )
-from pipeline.sweep.report.writing import write_report
 from tests.reported_studies import (
     CLEANING,
     LR,

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.sweep.records import (
-    decode,
-    encode,
-)
 from pipeline.sweep.report.axes import value_window
 from pipeline.sweep.report.contour import smoothed
 from pipeline.sweep.report.importance import with_importances
 from pipeline.sweep.report.scales import Scale, choice_labels, scale_of, view_of
+from pipeline.sweep.study.records import (
+    decode,
+    encode,
+)
 from tests.reported_studies import (
     CLEANING,
     SPACE,

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from pipeline.sweep.board import Board, WorkerLine
-from pipeline.sweep.crew import Crew
-from pipeline.sweep.jobs import Job, JobResult
-from pipeline.sweep.records import StudyRecord
-from pipeline.sweep.running import Runner, SweepStopped
+from pipeline.sweep.study.records import StudyRecord
+from pipeline.sweep.workers.crew import Crew
+from pipeline.sweep.workers.jobs import Job, JobResult
+from pipeline.sweep.workers.running import Runner, SweepStopped
 from pipeline.training.signals import StopRequest
 from tests.scripted_workers import ScriptedLauncher, busy, inquisitive, mortal, obedient
 from tests.stored_studies import record

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sweep.jobs import Job, SeedResult
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.link import Message, send
-from pipeline.sweep.trial import run_job
+from pipeline.sweep.workers.jobs import Job, SeedResult
+from pipeline.sweep.workers.link import Message, send
+from pipeline.sweep.workers.trial import run_job
 from pipeline.training.signals import Interrupted
 from tests.sweep_jobs import (
     do_job,

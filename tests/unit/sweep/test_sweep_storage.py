@@ -11,9 +11,9 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from pipeline.errors import EnvironmentProblem, UserError
-from pipeline.sweep.databases import storage_problems
-from pipeline.sweep.journal_lock import JournalLock
-from pipeline.sweep.storage import load, load_or_create, open_storage
+from pipeline.sweep.study.databases import storage_problems
+from pipeline.sweep.study.journal_lock import JournalLock
+from pipeline.sweep.study.storage import load, load_or_create, open_storage
 from tests.unit.sweep.postgresql_server import PostgresqlServer, postgresql_server
 from tests.unit.sweep.storage_processes import grpc_proxy, hold_and_die, run_together
 

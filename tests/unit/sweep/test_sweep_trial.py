@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from pipeline.manifest import Manifest
-from pipeline.sweep.datasets import prepared_dataset
-from pipeline.sweep.jobs import JobResult
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.link import Message, send
-from pipeline.sweep.trial import run_job
+from pipeline.sweep.workers.datasets import prepared_dataset
+from pipeline.sweep.workers.jobs import JobResult
+from pipeline.sweep.workers.link import Message, send
+from pipeline.sweep.workers.trial import run_job
 from pipeline.training.signals import Interrupted
 from tests.sweep_jobs import (
     PARENT,

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sweep.jobs import Job
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.line_watcher import LineWatcher
-from pipeline.sweep.link import Message, knows_key, receive, send
-from pipeline.sweep.worker import work
+from pipeline.sweep.workers.jobs import Job
+from pipeline.sweep.workers.link import Message, knows_key, receive, send
+from pipeline.sweep.workers.watcher import LineWatcher
+from pipeline.sweep.workers.worker import work
 from pipeline.training.progress import CurvePoint
 from pipeline.training.signals import StopRequest
 from pipeline.training.watching import EndedEarly

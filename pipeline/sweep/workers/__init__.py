@@ -1,0 +1,1 @@
+"""Processes that run trials, and the driver's line to them."""
