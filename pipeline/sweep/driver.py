@@ -23,7 +23,13 @@ from pipeline.sweep.study.databases import storage_problems
 from pipeline.sweep.study.opening import freeze_configuration, open_study
 from pipeline.sweep.study.records import StudyRecord, TrialRecord
 from pipeline.sweep.study.search import Search
-from pipeline.sweep.study_run import log_progress, log_summary, open_study_run, trial_filter
+from pipeline.sweep.study_run import (
+    log_failure,
+    log_progress,
+    log_summary,
+    open_study_run,
+    trial_filter,
+)
 from pipeline.sweep.words import best_in_words, progress_in_words
 from pipeline.sweep.workers.crew import Crew
 from pipeline.sweep.workers.datasets import prepared_dataset
@@ -78,6 +84,8 @@ def run_sweep(name: str, arguments: Sequence[str], *, root: Path) -> None:
 
             def on_end(record: StudyRecord, trial: TrialRecord) -> None:
                 board.trial_ended(record, trial)
+                if trial.outcome == "failed" and not trial.host:
+                    log_failure(checked.default.tracking, record, trial, root=root)
                 log_progress(log, record)
                 _remove_weights(record, settings.keep_models, layout)
 

@@ -8,7 +8,15 @@ from pipeline.artifacts import lasting_root
 from pipeline.config.schema import TrackingConfig
 from pipeline.provenance import collect
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.study.records import StudyFacts, StudyRecord, numbers_in_words
+from pipeline.sweep.study.records import (
+    StudyFacts,
+    StudyRecord,
+    TrialRecord,
+    numbers_in_words,
+    trial_name,
+    trial_run_key,
+    trial_tags,
+)
 from pipeline.sweep.words import values_in_words
 from pipeline.tracking.log import RunLog
 from pipeline.tracking.run import open_run
@@ -45,6 +53,33 @@ def open_study_run(
     if provenance.git.diff:
         log.log_text(provenance.git.diff, "git/diff.patch")
     return log
+
+
+def log_failure(
+    tracking: TrackingConfig, record: StudyRecord, trial: TrialRecord, *, root: Path
+) -> None:
+    """Ends the run of a trial that no worker ended: it could not begin, or its workers died.
+
+    Args:
+        tracking: The section of the config.
+        record: The study.
+        trial: A failed trial.
+        root: The project's root.
+    """
+    name = trial_name(record.name, trial.number)
+    log = open_run(
+        tracking.model_copy(update={"experiment": None, "run_name": None}),
+        root=lasting_root(root),
+        key=trial_run_key(record.facts, trial.number),
+        experiment=record.facts.mlflow_experiment,
+        run_name=name,
+        tags=trial_tags(record.name, trial.number, "failed") | {"trial_reason": trial.reason},
+        parent=record.facts.run_key,
+        system_metrics=False,
+    )
+    if trial.facts is None:
+        log.log_params(trial.params or {})
+    log.finish("FAILED")
 
 
 def log_progress(log: RunLog, record: StudyRecord) -> None:

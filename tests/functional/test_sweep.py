@@ -182,7 +182,39 @@ def test_ctrl_c_stops_a_sweep_which_goes_on_up_to_its_number_of_trials(project: 
     assert "searches something else" in shutdown
 
 
-def test_a_uninterrupted_sweep_and_an_interrupted_one_draw_the_same_trials(
+def test_failed_trials_are_recorded_with_their_reasons_and_the_sweep_goes_on(
+    project: Project,
+) -> None:
+    space = {
+        "optimizer.lr": {"type": "choice", "choices": [3.0e-3, 1.0e20]},
+        "scheduler.warmup_ratio": {"type": "choice", "choices": [None, 0.1]},
+        "scheduler.num_warmup_steps": {"type": "choice", "choices": [None, 5]},
+    }
+    overrides = [*TINY["overrides"], "trainer.max_epochs=1"]
+    further: dict[str, Any] = {"confirm": {"seeds": 0}, "initial": [], "pruner": {"kind": "none"}}
+    add_sweep(
+        project,
+        "grid",
+        space=space,
+        sampler={"kind": "grid"},
+        n_trials=20,
+        overrides=overrides,
+        stop={"failures_in_a_row": 8},
+        **further,
+    )
+    output = project.pipeline("sweep", "grid")
+    assert "Traceback" not in output
+    record = study(project, "grid")
+    assert len(record.trials) == 8, "a grid ends when every point was tried"
+    reasons = [trial.reason for trial in record.of("failed")]
+    assert sum("give num_warmup_steps or warmup_ratio" in reason for reason in reasons) == 2
+    assert sum("diverged" in reason for reason in reasons) == 3
+    assert len(record.of("complete")) == 3
+    expected = [(trial.number, trial.outcome, STATUSES[trial.outcome]) for trial in record.trials]
+    assert [row[:3] for row in ask_store(project, TRIALS)] == expected
+
+
+def test_an_uninterrupted_sweep_and_an_interrupted_one_draw_the_same_trials(
     project: Project, tmp_path: Path
 ) -> None:
     add_sweep(project, "tiny", n_trials=4, workers=1, confirm={"seeds": 0}, initial=[])

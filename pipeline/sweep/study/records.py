@@ -102,6 +102,7 @@ class TrialRecord:
         revision: The source it ran from.
         dirty: Whether the tree differed from that revision.
         fingerprint: The prepared data it was trained on.
+        host: The machine of the worker that came to its end; empty if none did.
     """
 
     number: int
@@ -120,6 +121,7 @@ class TrialRecord:
     revision: str | None = None
     dirty: bool | None = None
     fingerprint: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,7 @@ def _read_trial(trial: FrozenTrial) -> TrialRecord:
         revision=None if result is None else result.git_revision,
         dirty=None if result is None else result.git_dirty,
         fingerprint="" if result is None else result.dataset_fingerprint,
+        host="" if result is None else result.host,
     )
 
 
@@ -244,6 +247,26 @@ def _outcome(trial: FrozenTrial) -> Outcome:
         TrialState.FAIL: "failed",
     }
     return names[trial.state]
+
+
+def trial_name(study: str, number: int) -> str:
+    """Name of a trial's job and of its tracked run."""
+    return f"{study}-{number:04d}"
+
+
+def trial_run_key(facts: StudyFacts, number: int) -> str:
+    """Key of a trial's tracked run."""
+    return f"{facts.run_key}-{number:04d}"
+
+
+def trial_tags(study: str, number: int, state: str) -> dict[str, str]:
+    """Tags of a trial's tracked run, by which all trials of a study are found together."""
+    return {
+        "sweep": study,
+        "sweep_role": "trial",
+        "trial": str(number),
+        "trial_state": state,
+    }
 
 
 _MARK = "json:"

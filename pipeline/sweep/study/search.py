@@ -28,6 +28,9 @@ from pipeline.sweep.study.records import (
     TrialRecord,
     encode,
     read_study,
+    trial_name,
+    trial_run_key,
+    trial_tags,
 )
 from pipeline.sweep.study.space import exhausted, suggest
 from pipeline.sweep.study.stopping import StopRule
@@ -254,7 +257,7 @@ class Search:
     def _job(self, number: int, config: dict[str, object]) -> Job:
         seed = int(str(config["seed"]))
         settings = self._settings
-        name = f"{self.study.study_name}-{number:04d}"
+        name = trial_name(self.study.study_name, number)
         layout = self._layout.trial(number)
         return Job(
             name=name,
@@ -262,12 +265,7 @@ class Search:
             run_key=self._run_key(number),
             parent_key=self._facts.run_key,
             mlflow_experiment=self._facts.mlflow_experiment,
-            tags={
-                "sweep": self.study.study_name,
-                "sweep_role": "trial",
-                "trial": str(number),
-                "trial_state": "running",
-            },
+            tags=trial_tags(self.study.study_name, number, "running"),
             config=dict(config),
             seeds=tuple(range(seed, seed + settings.seeds)),
             objectives=tuple(metric for metric, _ in self._checked.objectives),
@@ -278,7 +276,7 @@ class Search:
         )
 
     def _run_key(self, number: int) -> str:
-        return f"{self._facts.run_key}-{number:04d}"
+        return trial_run_key(self._facts, number)
 
     def _result_on_disk(self, number: int) -> JobResult | None:
         return JobResult.read(self._layout.trial(number).result, self._run_key(number))

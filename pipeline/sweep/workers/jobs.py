@@ -107,7 +107,7 @@ class JobResult(Record):
     git_dirty: bool | None = None
     """Whether the tree differed from that revision."""
     host: str = ""
-    """The machine."""
+    """The machine; empty if no worker came to an end with it, so that its run is still open."""
 
     @property
     def metrics(self) -> dict[str, float]:
