@@ -167,7 +167,10 @@ class Search:
         trial = self._running[number_of(job)]
         if seed > 0 and not self._settings.compares_seeds:
             return True  # the curve of a later seed begins anew: its steps mean other things
-        if number not in self.study._storage.get_trial(trial._trial_id).intermediate_values:
+        known = self.study._storage.get_trial(trial._trial_id)
+        if known.state.is_finished():
+            return False  # another machine thought it abandoned, and was faster
+        if number not in known.intermediate_values:
             trial.report(value, number)
         return not trial.should_prune()
 
@@ -285,6 +288,8 @@ class Search:
         from optuna.trial import Trial, TrialState
 
         frozen = next(t for t in self.study.get_trials(deepcopy=False) if t.number == number)
+        if frozen.state.is_finished():
+            return  # told by another machine, which thought it abandoned
         storage, trial_id = self.study._storage, frozen._trial_id
         storage.set_trial_user_attr(trial_id, TRIAL_RESULT, result.model_dump_json())
         values = None
@@ -296,7 +301,7 @@ class Search:
             trial = Trial(self.study, trial_id)
             for constraint in self._settings.constraints:
                 trial.set_constraint(str(constraint), constraint.violation(metrics))
-        self.study.tell(number, values, state=state, skip_if_finished=True)
+        self.study.tell(number, values, state=state)
         self._ended_here.add(number)
         record = self.record()
         self._on_end(record, record.trials[number])
