@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import uuid
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,9 @@ def open_study(
     text = study.user_attrs.get(STUDY_FACTS)
     if text is None:
         facts = _new_facts(sweep, checked, root)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # names are experimental; Optuna's dashboard shows them
+            study.set_metric_names([metric for metric, _ in checked.objectives])
         study.set_user_attr(STUDY_FACTS, facts.model_dump_json())
     else:
         facts = StudyFacts.model_validate_json(text)
