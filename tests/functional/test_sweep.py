@@ -34,6 +34,7 @@ TINY: dict[str, Any] = {
     ],
     "n_trials": 7,
     "workers": 2,
+    "threads": 1,
     "sampler": {"kind": "tpe", "n_startup_trials": 3},
     "pruner": {"kind": "median", "n_startup_trials": 2},
     "confirm": {"seeds": 2},
