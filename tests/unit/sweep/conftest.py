@@ -1,4 +1,4 @@
-"""A project whose sweep jobs train in a fraction of a second; its dataset is prepared."""
+"""A project whose sweep jobs train in a fraction of a second, and one for promotions."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(prepared_project: Path, tmp_path: Path) -> Path:
     """A copy of the project for a test of its own."""
     return shutil.copytree(prepared_project, tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def promotable(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """A project in git with the shipped configuration, made once."""
+    from tests.promotable_projects import make_promotable
+
+    return make_promotable(repository, tmp_path_factory.mktemp("promotable") / "project")

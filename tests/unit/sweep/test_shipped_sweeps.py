@@ -11,6 +11,7 @@ from pipeline.sweep.definition.composition import compose_default, compose_trial
 from pipeline.sweep.definition.loading import available, load_sweep
 from pipeline.sweep.definition.probing import draw
 from pipeline.tasks.registry import load_task
+from tests.sweep_project import copy_project
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHIPPED = [name for name, _ in available(REPOSITORY)]
@@ -75,3 +76,13 @@ def test_all_ways_of_preparing_are_judged_on_the_same_rows(
         labels.append(made.tables["validation"]["label"].to_pylist())
     assert len(labels) == 4
     assert all(found == labels[0] for found in labels)
+
+
+def test_the_example_of_the_docs_can_be_run(repository: Path, tmp_path: Path) -> None:
+    root = copy_project(repository, tmp_path)
+    text = (repository / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    (root / "sweeps").mkdir()
+    (root / "sweeps" / "mine.yaml").write_text(example, encoding="utf-8")
+    checked = check_sweep(load_sweep("mine", [], root), root)
+    assert checked.objectives == (("accuracy", "maximize"),)
