@@ -33,7 +33,8 @@ def best_in_words(record: StudyRecord) -> str:
     if record.is_multi_objective:
         numbers = ", ".join(str(trial.number) for trial in record.ranked[:_MOST_NUMBERS])
         more = "" if len(record.ranked) <= _MOST_NUMBERS else ", …"
-        return f"{len(record.ranked)} on the Pareto front (trials {numbers}{more})"
+        word = "trial" if len(record.ranked) == 1 else "trials"
+        return f"{len(record.ranked)} on the Pareto front ({word} {numbers}{more})"
     best = record.ranked[0]
     return f"best {values_in_words(record, best)} (trial {best.number})"
 
