@@ -66,6 +66,7 @@ def check_sweep(sweep: Sweep, root: Path) -> Checked:
     problems = key_problems(sweep, root, task.Options)
     if (problem := cleaning_problem(sweep, default.data)) is not None:
         problems.append(problem)
+    problems += _machine_problems(default)
     objectives: tuple[tuple[str, Direction], ...] = ()
     try:
         objectives = _objectives(sweep, task, default)
@@ -83,6 +84,22 @@ def check_sweep(sweep: Sweep, root: Path) -> Checked:
         warnings=found.warnings,
         identity=identity_of(sweep, root, objectives),
     )
+
+
+def _machine_problems(default: Config) -> list[Problem]:
+    """A worker is one process with one device, and trials run side by side instead."""
+    trainer = default.trainer
+    wanted = {"trainer.devices": trainer.devices, "trainer.num_nodes": trainer.num_nodes}
+    return [
+        Problem(
+            key,
+            f"a trial runs in one process on one device, got {value}",
+            "the configuration that the sweep starts from",
+            f"set {key}=1 and give the sweep more `workers`, one for each device",
+        )
+        for key, value in wanted.items()
+        if value not in {"auto", 1}
+    ]
 
 
 def threads_of(settings: SweepSettings) -> int:

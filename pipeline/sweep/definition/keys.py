@@ -24,6 +24,10 @@ _SEARCHABLE = (CLEANING, _TASK_OPTIONS)
 """Keys below refused ones that are searchable all the same."""
 _NO_EFFECT = "changes no trial's result"
 _INCOMPARABLE = "trials on different data or tasks cannot be compared"
+_ONE_DEVICE = (
+    "a trial runs in one process on one device",
+    "give the sweep more `workers`, one for each device",
+)
 _REFUSED = {
     "seed": (
         "all trials have the same seeds, so that chance favours none",
@@ -34,9 +38,12 @@ _REFUSED = {
     "task": (_INCOMPARABLE, f"only {_TASK_OPTIONS} may be searched; make a sweep for each task"),
     "evaluation": (_NO_EFFECT, "set it in conf/; a sweep looks at validation data alone"),
     "export": (_NO_EFFECT, "set it in conf/; trials export nothing"),
+    "trainer.devices": _ONE_DEVICE,
+    "trainer.num_nodes": _ONE_DEVICE,
+    "trainer.strategy": _ONE_DEVICE,
     "tracking": (_NO_EFFECT, "set it in conf/ or as an argument; all trials are tracked alike"),
 }
-"""Section to message and remedy."""
+"""Section or key to message and remedy."""
 
 
 def key_problems(sweep: Sweep, root: Path, options: type[BaseModel] | None) -> list[Problem]:
@@ -110,7 +117,7 @@ def _refusal(key: str) -> tuple[str, str] | None:
         return "the composition fills it in", f"search the config group: `{section}`"
     if any(key == other or key.startswith(f"{other}.") for other in _SEARCHABLE):
         return None
-    return _REFUSED.get(section)
+    return _REFUSED.get(key) or _REFUSED.get(section)
 
 
 def _group_problems(

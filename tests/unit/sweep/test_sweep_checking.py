@@ -157,3 +157,17 @@ def test_an_edited_option_makes_other_trials(project: Path) -> None:
     assert identity(project, space=space) == first
     path.write_text(text + "momentum: 0.5\n", encoding="utf-8")
     assert identity(project, space=space) != first
+
+
+def test_a_configuration_for_several_devices_is_refused(project: Path) -> None:
+    sweep = write_sweep(project, "trainer.devices=2", "trainer.strategy=ddp")
+    with pytest.raises(ConfigError, match=r"trainer\.devices: a trial runs in one process") as bad:
+        check_sweep(sweep, project)
+    assert "more `workers`" in str(bad.value)
+
+
+@pytest.mark.parametrize("key", ["trainer.devices", "trainer.num_nodes", "trainer.strategy"])
+def test_how_many_devices_share_a_trial_is_not_searched(project: Path, key: str) -> None:
+    sweep = write_sweep(project, space={key: choice(1, 2)})
+    with pytest.raises(ConfigError, match="one process on one device"):
+        check_sweep(sweep, project)
