@@ -145,6 +145,18 @@ def git_state(root: Path) -> GitState:
     return GitState(revision.strip(), (branch or "").strip() or None, dirty, _diff(root, dirty))
 
 
+def project_id(root: Path) -> str | None:
+    """The first commit of the repository: the same for all its clones.
+
+    Of several first commits the oldest. None outside a repository, before its first commit, and in
+    a shallow clone, which does not know it.
+    """
+    if (_git(root, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
+        return None
+    found = _git(root, "rev-list", "--max-parents=0", "HEAD")
+    return found.splitlines()[-1] if found else None
+
+
 def versions() -> dict[str, str]:
     """Python's version and those of the libraries that are installed, without importing them."""
     found = {"python": platform.python_version()}

@@ -13,9 +13,10 @@ import yaml
 from pipeline.config.compose import config_hash
 from pipeline.config.schema import Config
 from pipeline.errors import UserError
+from pipeline.provenance import project_id
 from pipeline.stages.compose import compose_checked
 from pipeline.sweep.definition.composition import overrides_of
-from pipeline.sweep.promotion.promoting import project_id, promote
+from pipeline.sweep.promotion.promoting import promote
 from pipeline.sweep.study.records import StudyFacts, TrialFacts
 from tests.stored_studies import SPACE, add_trial, make_study, study_facts
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pipeline.config.base import Section
+from pipeline.data.quality.finding import count_of
 from pipeline.sweep.definition.metrics import COSTS
 from pipeline.sweep.definition.settings import Direction
-from pipeline.sweep.report.words import alike, counted, number
+from pipeline.sweep.report.words import alike, number
 
 POWER = 0.8
 """Chance to find a difference of the observed size with `seeds_needed` seeds."""
@@ -225,7 +226,7 @@ def _verdict(found: Comparison) -> str:
         text = f"{name} cannot be compared with the default: no seed has a value of both"
     if not found.left_out:
         return text
-    return f"{text}; {counted(len(found.left_out), 'seed')} without a value of both left out"
+    return f"{text}; {count_of(len(found.left_out), 'seed')} without a value of both left out"
 
 
 def _tested(name: str, found: Comparison, bounds: Interval, p_value: float) -> str:
@@ -233,7 +234,7 @@ def _tested(name: str, found: Comparison, bounds: Interval, p_value: float) -> s
     size, low, high = alike((abs(found.difference), *bounds))
     p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
     interval = f"{found.confidence * 100:g} % interval {low} to {high}, {p_text}"
-    amount, seeds = _amount(size, found.metric), counted(found.n, "seed")
+    amount, seeds = _amount(size, found.metric), count_of(found.n, "seed")
     if found.significant:
         side = "better" if found.difference > 0 else "worse"
         return f"{name} is {side} than the default by {amount} ({interval}, {seeds})"
@@ -249,7 +250,7 @@ def _tested(name: str, found: Comparison, bounds: Interval, p_value: float) -> s
 
 def _without_spread(name: str, found: Comparison) -> str:
     assert found.difference is not None
-    seeds = counted(found.n, "seed")
+    seeds = count_of(found.n, "seed")
     if abs(found.difference) <= 1e-12 * max(map(abs, found.best.values())):
         return f"no difference: {name} and the default have the same {found.metric} on {seeds}"
     side = "better" if found.difference > 0 else "worse"

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.artifacts import cannot_write, lasting_root, shown
 from pipeline.config.schema import Config
 from pipeline.console import notice, out, warn
+from pipeline.data.quality.finding import count_of
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.sweep.board import Board
 from pipeline.sweep.comparison import Comparison
@@ -127,11 +128,9 @@ def _given_up(search: Search, report: Path, layout: StudyLayout, root: Path) -> 
 
 
 def _beginning(record: StudyRecord, settings: SweepSettings, threads: int) -> str:
-    workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
-    each = "1 thread" if threads == 1 else f"{threads} threads"
     return (
         f"sweep {record.name}: {progress_in_words(record, settings.n_trials)}; "
-        f"{workers} with {each} each"
+        f"{count_of(settings.workers, 'worker')} with {count_of(threads, 'thread')} each"
     )
 
 

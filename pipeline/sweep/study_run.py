@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.artifacts import lasting_root
 from pipeline.config.schema import TrackingConfig
 from pipeline.provenance import collect
 from pipeline.sweep.comparison import Comparison
@@ -17,9 +16,9 @@ from pipeline.sweep.study.records import (
     trial_run_key,
     trial_tags,
 )
+from pipeline.sweep.tracked import open_sweep_run
 from pipeline.sweep.words import values_in_words
 from pipeline.tracking.log import RunLog
-from pipeline.tracking.run import open_run
 
 SUMMARY_TAG = "mlflow.note.content"
 """The tag that MLflow's UI shows as a run's description, in Markdown."""
@@ -38,14 +37,13 @@ def open_study_run(
         root: The project's root.
     """
     provenance = collect(root)
-    log = open_run(
-        tracking.model_copy(update={"experiment": None, "run_name": None}),
-        root=lasting_root(root),
+    log = open_sweep_run(
+        tracking,
+        root=root,
         key=facts.run_key,
         experiment=facts.mlflow_experiment,
         run_name=f"sweep-{name}",
         tags={**provenance.tags(), "sweep": name, "sweep_role": "study"},
-        system_metrics=False,
     )
     settings = facts.settings.model_dump(mode="json", exclude={"storage"})
     log.log_params({"sweep": {**settings, "arguments": list(facts.arguments)}})
@@ -67,15 +65,14 @@ def log_failure(
         root: The project's root.
     """
     name = trial_name(record.name, trial.number)
-    log = open_run(
-        tracking.model_copy(update={"experiment": None, "run_name": None}),
-        root=lasting_root(root),
+    log = open_sweep_run(
+        tracking,
+        root=root,
         key=trial_run_key(record.facts, trial.number),
         experiment=record.facts.mlflow_experiment,
         run_name=name,
         tags=trial_tags(record.name, trial.number, "failed") | {"trial_reason": trial.reason},
         parent=record.facts.run_key,
-        system_metrics=False,
     )
     if trial.facts is None:
         log.log_params(trial.params or {})

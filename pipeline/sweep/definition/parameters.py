@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -11,7 +12,7 @@ from pydantic import Field, model_validator
 from pipeline.config.base import Section
 
 
-class ConditionalParameter(Section):
+class ConditionalParameter(Section, ABC):
     """What all parameters have in common."""
 
     when: dict[str, Any] = Field(default_factory=dict)
@@ -19,21 +20,21 @@ class ConditionalParameter(Section):
     or one of these values; for example `{method: frozen_prefix}`."""
 
     @property
+    @abstractmethod
     def is_finite(self) -> bool:
         """Whether it has finitely many values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values(self) -> list[Any]:
         """All values of a finite parameter, in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def extremes(self) -> list[Any]:
         """The values at its ends, or all choices: what a check has to try."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contains(self, value: Any) -> bool:
         """Whether it can take a value."""
-        raise NotImplementedError
 
     def check_value(self, name: str, value: Any) -> None:
         """Refuses a value it cannot take.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pipeline.config.overrides import EXPERIMENT, PARAMS_FILE
 from pipeline.config.schema import Config
 from pipeline.console import notice
 from pipeline.errors import ConfigError, UserError
+from pipeline.provenance import project_id
 from pipeline.stages.compose import compose_checked
 from pipeline.sweep.definition.composition import overrides_of
 from pipeline.sweep.layout import SWEEPS
@@ -32,7 +32,6 @@ from pipeline.sweep.words import (
 _SIGNATURE = "Written by `python -m pipeline sweep promote`"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _NOT_NAMES = ("default", "null", "none", "true", "false")
-_TIMEOUT_SECONDS = 20
 
 
 def promote(
@@ -91,32 +90,6 @@ def promote(
         notice(f"{PARAMS_FILE} no longer sets {params_in_words(removed)}: it would win over it")
     notice("next: `dvc repro` trains it again and comes to the same validation metrics")
     return file
-
-
-def project_id(root: Path) -> str | None:
-    """The first commit of the repository: the same for all its clones.
-
-    Of several first commits the oldest. None outside a repository, before its first commit, and in
-    a shallow clone, which does not know it.
-    """
-    if _git(root, "rev-parse", "--is-shallow-repository") == "true":
-        return None
-    found = _git(root, "rev-list", "--max-parents=0", "HEAD")
-    return found.splitlines()[-1] if found else None
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        result = subprocess.run(  # noqa: S603 - our own arguments
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
 
 
 def _choose(record: StudyRecord, number: int | None) -> TrialRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.data.quality.finding import count_of
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
 from pipeline.sweep.report.settings import (
@@ -19,7 +20,7 @@ from pipeline.sweep.report.tables import (
     parameters_table,
     trials_table,
 )
-from pipeline.sweep.report.words import better, capital, counted, listed, with_unit
+from pipeline.sweep.report.words import better, capital, listed, with_unit
 from pipeline.sweep.study.records import StudyRecord, numbers_in_words
 from pipeline.sweep.words import duration
 
@@ -66,7 +67,7 @@ def promote_command(study: str, trial: int | None = None) -> str:
 
 def _verdict(record: StudyRecord, comparison: Comparison | None) -> list[Block]:
     work = duration(sum(trial.seconds for trial in record.trials))
-    total = f"of {counted(len(record.trials), 'trial')} ({numbers_in_words(record.trials)})"
+    total = f"of {count_of(len(record.trials), 'trial')} ({numbers_in_words(record.trials)})"
     context = f"{total}, {work} of work"
     if not record.trials:
         return [Text("The study has no trial yet.", "warning")]
@@ -74,7 +75,7 @@ def _verdict(record: StudyRecord, comparison: Comparison | None) -> list[Block]:
         return [Text("No trial came to a feasible end.", "error"), Text(capital(context), "faint")]
     if record.is_multi_objective:
         verb = "is" if len(record.ranked) == 1 else "are"
-        front = f"{counted(len(record.ranked), 'trial')} {verb} on the Pareto front"
+        front = f"{count_of(len(record.ranked), 'trial')} {verb} on the Pareto front"
         names = listed(metric for metric, _ in record.facts.objectives)
         return [Text(f"{front} of {names}.", "ok"), Text(capital(context), "faint")]
     best = record.ranked[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config.base import Section
+from pipeline.data.quality.finding import count_of
 from pipeline.sweep.definition.parameters import (
     ChoiceParameter,
     ConditionalParameter,
@@ -11,7 +12,7 @@ from pipeline.sweep.definition.parameters import (
 )
 from pipeline.sweep.definition.settings import Constraint
 from pipeline.sweep.report.scales import choice_labels
-from pipeline.sweep.report.words import ABSENT, better, counted, listed, shown, with_unit
+from pipeline.sweep.report.words import ABSENT, better, listed, shown, with_unit
 from pipeline.sweep.study.records import StudyRecord
 from pipeline.sweep.words import duration
 
@@ -44,7 +45,7 @@ def settings_rows(record: StudyRecord) -> Rows:
         ("ends early", _stop(record)),
         (
             "comparison",
-            f"{counted(settings.confirm.seeds, 'fresh seed')}"
+            f"{count_of(settings.confirm.seeds, 'fresh seed')}"
             if settings.confirm.seeds and not several
             else "none",
         ),
@@ -106,10 +107,10 @@ def _stop(record: StudyRecord) -> str:
     reasons = []
     if stop.patience is not None:
         gain = f" by more than {shown(stop.min_delta)}" if stop.min_delta else ""
-        reasons.append(f"after {counted(stop.patience, 'trial')} without a better one{gain}")
+        reasons.append(f"after {count_of(stop.patience, 'trial')} without a better one{gain}")
     if stop.terminator:
         reasons.append("when little gain is to be expected")
-    reasons.append(f"after {counted(stop.failures_in_a_row, 'failure')} in a row")
+    reasons.append(f"after {count_of(stop.failures_in_a_row, 'failure')} in a row")
     return ", or ".join(reasons)
 
 

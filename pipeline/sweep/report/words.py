@@ -57,11 +57,6 @@ def capital(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}."
 
 
-def counted(count: int, noun: str) -> str:
-    """For example `1 seed`, `5 seeds`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def listed(words: Iterable[str]) -> str:
     """For example `a, b and c`."""
     known = list(words)

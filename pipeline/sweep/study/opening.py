@@ -13,11 +13,10 @@ from pipeline.artifacts import replace_directory
 from pipeline.config.compose import config_hash
 from pipeline.config.overrides import PARAMS_FILE
 from pipeline.errors import UserError
-from pipeline.provenance import git_state
+from pipeline.provenance import git_state, project_id
 from pipeline.sweep.definition.checking import Checked
 from pipeline.sweep.definition.loading import Sweep
 from pipeline.sweep.layout import StudyLayout
-from pipeline.sweep.promotion.promoting import project_id
 from pipeline.sweep.study.pruners import make_pruner
 from pipeline.sweep.study.records import STUDY_FACTS, STUDY_PLAN, StudyFacts, StudyPlan
 from pipeline.sweep.study.samplers import make_sampler

@@ -132,7 +132,7 @@ class Search:
         while self._may_begin():
             trial = self.study.ask()
             trial.set_user_attr(OWNER, self._me)
-            if self._begun() > self._settings.n_trials:
+            if _begun(self.record()) > self._settings.n_trials:
                 # A command on another machine took the last one at the same moment.
                 self._back_to_queue(trial._trial_id)
                 return None
@@ -241,14 +241,12 @@ class Search:
         timeout = self._settings.timeout
         if timeout is not None and time.monotonic() - self._began > timeout:
             self.ending = self.ending or f"the timeout of {timeout:g} s has passed"
-        if self.ending is not None or self._begun() >= self._settings.n_trials:
+        if self.ending is not None:
             return False
         record = self.record()
+        if _begun(record) >= self._settings.n_trials:
+            return False
         return bool(record.of("waiting")) or not self._is_exhausted(record)
-
-    def _begun(self) -> int:
-        record = self.record()
-        return len(record.trials) - len(record.of("waiting"))
 
     def _is_exhausted(self, record: StudyRecord) -> bool:
         """Whether a sampler that tries all combinations has none left."""
@@ -337,3 +335,8 @@ class Search:
 def number_of(job: Job) -> int:
     """The trial of a search's job."""
     return int(job.name.rpartition("-")[2])
+
+
+def _begun(record: StudyRecord) -> int:
+    """How many trials have begun, ended ones included."""
+    return len(record.trials) - len(record.of("waiting"))

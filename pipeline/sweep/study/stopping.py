@@ -6,6 +6,7 @@ import itertools
 import warnings
 from typing import TYPE_CHECKING
 
+from pipeline.data.quality.finding import count_of
 from pipeline.sweep.definition.settings import StopSettings
 from pipeline.sweep.study.records import StudyRecord
 
@@ -44,7 +45,7 @@ class StopRule:
         if len(failed) < allowed:
             return None
         last = f", the last with: {failed[0].reason}" if failed[0].reason else ""
-        return f"{_trials(len(failed))} failed in a row{last}"
+        return f"{count_of(len(failed), 'trial')} failed in a row{last}"
 
     def satisfied(self, record: StudyRecord, study: Study) -> str | None:
         """Why going on would gain little."""
@@ -67,7 +68,7 @@ class StopRule:
         if without_gain < patience:
             return None
         by = f" by more than {self._settings.min_delta:g}" if self._settings.min_delta else ""
-        return f"{_trials(without_gain)} in a row did not improve {record.primary[0]}{by}"
+        return f"{count_of(without_gain, 'trial')} in a row did not improve {record.primary[0]}{by}"
 
     def _terminated(self, record: StudyRecord, study: Study) -> str | None:
         """Optuna's terminator, in its pairing of expected minimum model regret and its median.
@@ -98,7 +99,3 @@ class StopRule:
                 EMMREvaluator(seed=0), self._warm_up, MEDIAN_TRIALS, SMALL_GAIN
             )
         return Terminator(EMMREvaluator(seed=0), self._threshold, fewest).should_terminate(study)
-
-
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"

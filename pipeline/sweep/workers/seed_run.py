@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.artifacts import lasting_root, replace_directory
+from pipeline.artifacts import replace_directory
 from pipeline.config.schema import Config
 from pipeline.provenance import Provenance
 from pipeline.stages.fine_tuning import Training, describe_run
 from pipeline.sweep.layout import JobLayout
+from pipeline.sweep.tracked import open_sweep_run
 from pipeline.sweep.workers.jobs import Job, SeedResult
 from pipeline.sweep.workers.latency import latency_ms
 from pipeline.sweep.workers.link import Line
 from pipeline.sweep.workers.watcher import LineWatcher
 from pipeline.tracking.log import RunLog
-from pipeline.tracking.run import open_run
 from pipeline.training.fit import FitResult
 from pipeline.training.signals import Interrupted
 
@@ -104,14 +104,15 @@ class SeedRun:
         if len(self._job.seeds) == 1:
             yield job_log
             return
-        with open_run(
-            self._config.tracking.model_copy(update={"experiment": None, "run_name": None}),
-            root=lasting_root(self._root),
+        with open_sweep_run(
+            self._config.tracking,
+            root=self._root,
             key=f"{job_log.key}-seed{self._seed}",
             experiment=self._job.mlflow_experiment,
             run_name=f"{self._job.name}-seed{self._seed}",
             tags={**self._provenance.tags(), **self._job.tags, "sweep_role": "seed"},
             parent=job_log.key,
+            system_metrics=True,
         ) as log:
             yield log
 

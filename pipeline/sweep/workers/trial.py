@@ -13,18 +13,17 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from pipeline.artifacts import lasting_root
 from pipeline.config.compose import config_hash, save_config
 from pipeline.config.schema import Config
 from pipeline.errors import PipelineError, UserError
 from pipeline.provenance import Provenance, collect
 from pipeline.sweep.layout import JobLayout
+from pipeline.sweep.tracked import open_sweep_run
 from pipeline.sweep.workers.datasets import prepared_dataset
 from pipeline.sweep.workers.jobs import EndState, Job, JobResult, SeedResult
 from pipeline.sweep.workers.link import Line
 from pipeline.sweep.workers.seed_run import SeedRun
 from pipeline.tracking.log import RunLog, Status
-from pipeline.tracking.run import open_run
 from pipeline.training.hardware import give_back_memory
 from pipeline.training.signals import Interrupted
 from pipeline.training.watching import EndedEarly
@@ -81,14 +80,15 @@ def _run(job: Job, layout: JobLayout, *, root: Path, line: Line) -> JobResult:
     save_config(config, layout.root / "config.yaml")
     origin = provenance(root)
     began = time.monotonic()
-    with open_run(
-        config.tracking.model_copy(update={"experiment": None, "run_name": None}),
-        root=lasting_root(root),
+    with open_sweep_run(
+        config.tracking,
+        root=root,
         key=job.run_key,
         experiment=job.mlflow_experiment,
         run_name=job.name,
         tags={**origin.tags(), "config.hash": config_hash(config), **job.tags},
         parent=job.parent_key,
+        system_metrics=True,
     ) as log:
         seeds: list[SeedResult] = []
         error = _train(job, config, seeds, root=root, line=line, log=log)

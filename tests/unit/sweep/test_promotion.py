@@ -7,12 +7,13 @@ import pytest
 import yaml
 
 from pipeline.config.compose import config_hash
+from pipeline.provenance import project_id
 from pipeline.stages.compose import compose_checked
 from pipeline.sweep.definition.composition import overrides_of
 from pipeline.sweep.layout import StudyLayout
 from pipeline.sweep.promotion.experiment_file import comparable
 from pipeline.sweep.promotion.pinning import pin
-from pipeline.sweep.promotion.promoting import project_id, promote
+from pipeline.sweep.promotion.promoting import promote
 from pipeline.sweep.study.records import TrialFacts
 from tests.promotable_projects import LR, facts_of, files, git, promoted, refused, store
 from tests.stored_studies import add_trial, make_study, settings
