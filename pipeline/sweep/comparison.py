@@ -7,18 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.config.base import Section
 from pipeline.data.quality.finding import count_of
+from pipeline.reports.words import alike, number
+from pipeline.statistics.student import Interval, mean, mean_interval, paired_p, seeds_needed
 from pipeline.sweep.definition.metrics import COSTS
 from pipeline.sweep.definition.settings import Direction
-from pipeline.sweep.report.words import alike, number
-
-POWER = 0.8
-"""Chance to find a difference of the observed size with `seeds_needed` seeds."""
-MOST_SEEDS = 10_000
-"""Where the search for a number of seeds ends."""
-
-_PARTS = 400
-
-Interval = tuple[float, float]
 
 
 class Comparison(Section):
@@ -103,9 +95,8 @@ def compare(
     ours, theirs = [float(best[s]) for s in seeds], [float(default[s]) for s in seeds]
     sign = 1.0 if direction == "maximize" else -1.0
     differences = [sign * (a - b) for a, b in zip(ours, theirs, strict=True)]
-    mean = _mean(differences)
     tested = len(seeds) > 1 and not is_default and not _all_equal(differences, ours + theirs)
-    p_value = _paired_p(differences) if tested else None
+    p_value = paired_p(differences) if tested else None
     significant = p_value is not None and p_value < 1 - confidence
     found = Comparison(
         metric=metric,
@@ -116,11 +107,11 @@ def compare(
         best=dict(zip(seeds, ours, strict=True)),
         default=dict(zip(seeds, theirs, strict=True)),
         left_out=tuple(seed for seed in every if seed not in seeds),
-        best_mean=_mean(ours),
+        best_mean=mean(ours),
         best_interval=mean_interval(ours, confidence),
-        default_mean=_mean(theirs),
+        default_mean=mean(theirs),
         default_interval=mean_interval(theirs, confidence),
-        difference=mean,
+        difference=mean(differences),
         difference_interval=mean_interval(differences, confidence) if tested else None,
         p_value=p_value,
         significant=significant,
@@ -128,80 +119,6 @@ def compare(
         verdict="",
     )
     return found.model_copy(update={"verdict": _verdict(found)})
-
-
-def mean_interval(values: Sequence[float], confidence: float) -> Interval | None:
-    """Student's interval of the mean; None for fewer than two values, no width without spread."""
-    if len(values) < 2:
-        return None
-    from scipy import stats
-
-    mean, error = _mean_and_error(values)
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
-    return mean - half, mean + half
-
-
-def seeds_needed(
-    differences: Sequence[float], confidence: float, power: float = POWER
-) -> int | None:
-    """How many seeds would find the observed mean difference, given its observed spread.
-
-    The power of the two-sided paired t-test, from the noncentral t distribution (Cohen, 1988,
-    section 2.5). An estimate: mean and spread are themselves known from few seeds.
-
-    Returns:
-        The smallest number of seeds, at least 2; None if it is above 10,000 or no number does.
-    """
-    mean, error = _mean_and_error(differences)
-    spread = error * math.sqrt(len(differences))
-    if mean == 0 or spread == 0:
-        return None
-    effect = abs(mean) / spread
-    if _power(MOST_SEEDS, effect, confidence) < power:
-        return None
-    low, high = 1, MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _power(middle, effect, confidence) >= power else (middle, high)
-    return high
-
-
-def _power(seeds: int, effect: float, confidence: float) -> float:
-    """Chance of a significant result of the right sign.
-
-    The noncentral t distribution as a mean over the estimated spread: scipy's own is NaN in places.
-
-    Args:
-        seeds: At least 2.
-        effect: Mean difference in standard deviations of the differences.
-        confidence: One minus the level.
-    """
-    import numpy as np
-    from scipy import stats
-
-    degrees = seeds - 1
-    critical = stats.t.ppf((1 + confidence) / 2, degrees)
-    middles = (np.arange(_PARTS) + 0.5) / _PARTS
-    spreads = np.sqrt(stats.chi2.ppf(middles, degrees) / degrees)
-    return float(stats.norm.cdf(effect * math.sqrt(seeds) - critical * spreads).mean())
-
-
-def _paired_p(differences: Sequence[float]) -> float:
-    from scipy import stats
-
-    mean, error = _mean_and_error(differences)
-    return float(2 * stats.t.sf(abs(mean) / error, len(differences) - 1))
-
-
-def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and its standard error."""
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return mean, math.sqrt(variance / len(values))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
 
 
 def _all_equal(differences: Sequence[float], values: Sequence[float]) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.sweep.comparison import Comparison, Interval, mean_interval
-from pipeline.sweep.report.blocks import Table
-from pipeline.sweep.report.words import ABSENT, alike, number, shown, with_unit
+from pipeline.reports.blocks import Table
+from pipeline.reports.words import ABSENT, alike, duration, number
+from pipeline.statistics.student import Interval, mean_interval
+from pipeline.sweep.comparison import Comparison
+from pipeline.sweep.report.words import shown, with_unit
 from pipeline.sweep.study.records import Outcome, StudyRecord, TrialRecord
-from pipeline.sweep.words import duration, first_line, searched, violations_in_words
+from pipeline.sweep.words import first_line, searched, violations_in_words
 
 TONES: dict[Outcome, str] = {"infeasible": "warning", "pruned": "faint", "failed": "error"}
 

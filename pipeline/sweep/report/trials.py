@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.evaluation.plots import FAINT, INK
-from pipeline.sweep.comparison import Comparison, Interval
+from pipeline.reports.drawing import FAINT, INK, figure_of, legend_below
+from pipeline.statistics.student import Interval
+from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.report.axes import (
     BEST,
     INFEASIBLE,
@@ -20,8 +21,6 @@ from pipeline.sweep.report.axes import (
     Window,
     beyond_note,
     clipped,
-    figure_of,
-    legend_below,
     plain_axes,
     scatter_trials,
     value_window,

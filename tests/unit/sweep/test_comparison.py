@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.sweep.comparison import Comparison, compare, mean_interval, seeds_needed
+from pipeline.sweep.comparison import Comparison, compare
 
 BEST = {1: 0.91, 2: 0.93, 3: 0.92, 4: 0.935, 5: 0.915}
 DEFAULT = {1: 0.90, 2: 0.91, 3: 0.91, 4: 0.915, 5: 0.91}
@@ -56,17 +56,6 @@ def test_seeds_are_paired_by_their_numbers_not_by_their_order() -> None:
     )
 
 
-def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(0)
-    draws, truth = 2000, 0.4
-    inside = 0
-    for differences in generator.normal(truth, 0.7, (draws, 5)):
-        interval = mean_interval(differences.tolist(), 0.95)
-        assert interval is not None
-        inside += interval[0] <= truth <= interval[1]
-    assert inside / draws == pytest.approx(0.95, abs=0.015)
-
-
 def test_the_test_errs_as_often_as_its_level_says_where_nothing_differs() -> None:
     generator = np.random.default_rng(2)
     draws = 200
@@ -75,23 +64,6 @@ def test_the_test_errs_as_often_as_its_level_says_where_nothing_differs() -> Non
         best, default = generator.normal(0, 1, (2, 4))
         wrong += compare("f1", "maximize", values(*best), values(*default), 0.8).significant
     assert wrong / draws == pytest.approx(0.2, abs=0.07)
-
-
-@pytest.mark.parametrize(("effect", "seeds"), [(0.5, 34), (0.2, 199), (0.8, 15)])
-def test_the_number_of_seeds_is_that_of_the_power_tables(effect: float, seeds: int) -> None:
-    # Two-sided paired t-test, level 0.05, power 0.8: the values that G*Power gives.
-    shape = np.array([-1.0, 0.0, 1.0])
-    assert seeds_needed(list(shape / shape.std(ddof=1) + effect), 0.95) == seeds
-
-
-def test_so_many_seeds_find_such_a_difference_in_four_of_five_cases() -> None:
-    differences = [0.5, -0.2, 0.9, 0.1, 0.45]
-    needed = seeds_needed(differences, 0.95)
-    assert needed is not None
-    generator = np.random.default_rng(1)
-    drawn = generator.normal(np.mean(differences), np.std(differences, ddof=1), (4000, needed))
-    found = stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05
-    assert found.mean() == pytest.approx(0.8, abs=0.06)
 
 
 def test_a_difference_lost_in_noise_says_how_many_seeds_would_show_it() -> None:
@@ -188,9 +160,3 @@ def test_a_comparison_survives_its_file() -> None:
     for known in (DEFAULT, {}, {1: 0.9}):
         found = compare("accuracy", "maximize", BEST, known, 0.95, trial=1)
         assert Comparison.model_validate_json(found.model_dump_json()) == found
-
-
-def test_a_mean_of_fewer_than_two_values_has_no_interval() -> None:
-    assert mean_interval([], 0.95) is None
-    assert mean_interval([1.0], 0.95) is None
-    assert mean_interval([1.0, 1.0], 0.95) == (1.0, 1.0)

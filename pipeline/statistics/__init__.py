@@ -1,0 +1,1 @@
+"""Tests and intervals over numbers: SciPy and NumPy, nothing of tasks."""
