@@ -24,7 +24,7 @@ from pipeline.config.overrides import (
     read_params,
     require_conf,
 )
-from pipeline.config.schema import GROUPS, Config
+from pipeline.config.schema import GROUPS, WITHOUT_EFFECT, Config
 from pipeline.config.validation import validate
 from pipeline.errors import ConfigError, Problem, UserError
 
@@ -167,5 +167,10 @@ def load_config(path: Path) -> Config:
 
 
 def config_hash(config: Config) -> str:
-    """SHA-256 of all that can change a result: the configuration without its tracking section."""
-    return content_hash(config.model_dump(mode="json", exclude={"tracking"}))
+    """SHA-256 of all that can change a result: the configuration without tracking and gate."""
+    return content_hash(config.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))
+
+
+def group_hash(config: Config) -> str:
+    """SHA-256 of all that a group of seeds shares: as `config_hash`, without the seed."""
+    return content_hash(config.model_dump(mode="json", exclude={*WITHOUT_EFFECT, "seed"}))

@@ -270,6 +270,35 @@ class TrackingConfig(Group):
     """Name of the run; by default made of experiment, model and seed."""
 
 
+class GateConfig(Group):
+    """What a model version must show to become champion; a limit of null is not checked."""
+
+    metric: str | None = None
+    """The test metric that counts; by default the task's primary metric."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Worse than the champion on the same test examples is refused where the two-sided p-value is
+    below one minus this."""
+    max_drop: float | None = Field(default=None, ge=0.0)
+    """Largest drop below the champion's value, in the metric's unit, even one of chance."""
+    margin: Positive | None = None
+    """Drop below the champion's value that the difference's interval must exclude: unlike the test,
+    which lets pass what few examples cannot show, it asks for evidence."""
+    worst_value: float | None = None
+    """Value to reach: a floor where higher is better, otherwise a ceiling."""
+    runtime: Literal["pytorch", "onnx", "onnx_int8"] = "onnx"
+    """What will serve the model: the entry of export's report that the limits below are about."""
+    min_prediction_agreement: float | None = Field(default=0.99, ge=0.0, le=1.0)
+    """Smallest share of real rows for which it predicts the same as PyTorch."""
+    max_abs_difference: Positive | None = None
+    """Largest difference between a logit of its and PyTorch's."""
+    max_latency_ms: Positive | None = None
+    """Longest median time of a forward pass, in milliseconds, on the machine that exported."""
+    latency_batch_size: Count = 1
+    """Texts of such a pass; one of `export.latency_batch_sizes`."""
+    max_size_mb: Positive | None = None
+    """Largest size of the weights in 10^6 bytes."""
+
+
 class Config(Section):
     """The resolved configuration of one run."""
 
@@ -287,6 +316,7 @@ class Config(Section):
     evaluation: EvaluationConfig
     export: ExportConfig
     tracking: TrackingConfig
+    gate: GateConfig = GateConfig()
 
     @model_validator(mode="after")
     def _something_worth_keeping(self) -> Self:
@@ -304,3 +334,6 @@ GROUPS: tuple[str, ...] = tuple(
     if isinstance(field.annotation, type) and issubclass(field.annotation, Group)
 )
 """Sections that `conf/<group>/` fills, in order."""
+
+WITHOUT_EFFECT: frozenset[str] = frozenset({"tracking", "gate"})
+"""Sections that change no result: no hash, no experiment and no identity counts them."""

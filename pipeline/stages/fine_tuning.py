@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Outputs, cache_root, content_hash, write_json
 from pipeline.config.compose import config_hash, to_yaml
-from pipeline.config.schema import Config
+from pipeline.config.schema import WITHOUT_EFFECT, Config
 from pipeline.data.preprocessing import FILE_NAME as PREPROCESSING
 from pipeline.data.store import DatasetInfo, EncodedDataset
 from pipeline.errors import UserError
@@ -162,7 +162,7 @@ def describe_run(log: RunLog, config: Config, dataset: EncodedDataset) -> None:
     """Logs what is trained, and on what."""
     info = dataset.info
     log.set_tags({"data.hash": info.fingerprint, "data.name": info.name})
-    log.log_params(config.model_dump(mode="json", exclude={"tracking"}))
+    log.log_params(config.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))
     log.log_text(to_yaml(config), "config.yaml")
     _link_data(log, info, dataset)
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from pipeline.artifacts import content_hash
-from pipeline.config.schema import GROUPS, Config
+from pipeline.config.schema import GROUPS, WITHOUT_EFFECT, Config
 from pipeline.errors import ConfigError, Problem
 from pipeline.stages.compose import compose_checked
 from pipeline.sweep.definition.composition import compose_default
@@ -153,7 +153,7 @@ def identity_of(sweep: Sweep, root: Path, objectives: Sequence[tuple[str, Direct
     """SHA-256 of all that makes trials comparable.
 
     That is the space with the files of the options it chooses from, derived values, objectives,
-    constraints, seeds, and the configuration that trials start from, its tracking left out. How
+    constraints, seeds, and the configuration that trials start from, without tracking and gate. How
     many trials there are, how they are chosen, ended early, stored and run is not part of it; nor
     is the number of threads that the sweep gives them, which each trial records.
 
@@ -177,7 +177,7 @@ def identity_of(sweep: Sweep, root: Path, objectives: Sequence[tuple[str, Direct
             "objectives": [list(objective) for objective in objectives],
             "constraints": [bound.model_dump(mode="json") for bound in settings.constraints],
             "seeds": settings.seeds,
-            "default": default.model_dump(mode="json", exclude={"tracking"}),
+            "default": default.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)),
             "options": options,
         }
     )

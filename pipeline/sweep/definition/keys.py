@@ -42,6 +42,7 @@ _REFUSED = {
     "trainer.num_nodes": _ONE_DEVICE,
     "trainer.strategy": _ONE_DEVICE,
     "tracking": (_NO_EFFECT, "set it in conf/ or as an argument; all trials are tracked alike"),
+    "gate": (_NO_EFFECT, "set it in conf/; it decides which model becomes champion"),
 }
 """Section or key to message and remedy."""
 

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from pipeline.config.overrides import EXPERIMENT, PARAMS_FILE, options_of
-from pipeline.config.schema import GROUPS, Config
+from pipeline.config.schema import GROUPS, WITHOUT_EFFECT, Config
 from pipeline.errors import ConfigError, UserError
 from pipeline.stages.compose import compose_checked
 
-PINNED_GROUPS = tuple(group for group in GROUPS if group != "tracking")
-"""What an experiment fixes: tracking says where a run is logged, not what it is."""
+PINNED_GROUPS = tuple(group for group in GROUPS if group not in WITHOUT_EFFECT)
+"""What an experiment fixes: where a run is logged and what it must pass is not what it is."""
 
 _NAMED_ALWAYS = ("data", "task", "model")
 _MOST_ROUNDS = 5
@@ -37,7 +37,7 @@ def experiment_text(
     options give. All composing happens in a copy of `conf/`: nothing of the project changes.
 
     Args:
-        config: What the experiment has to compose to; its name and its tracking do not count.
+        config: What the experiment has to compose to; its name, tracking and gate do not count.
         name: The experiment's name.
         comment: Lines for the top of the file.
         root: The project's root.
@@ -60,7 +60,7 @@ def experiment_text(
 
 def comparable(config: Config) -> dict[str, Any]:
     """What of a configuration an experiment determines, JSON-able."""
-    return config.model_dump(mode="json", exclude={EXPERIMENT, "tracking"})
+    return config.model_dump(mode="json", exclude={EXPERIMENT, *WITHOUT_EFFECT})
 
 
 def yaml_word(word: str) -> str:

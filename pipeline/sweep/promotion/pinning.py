@@ -21,8 +21,8 @@ def pin(text: str, experiment: str, seed: int) -> tuple[str, dict[str, Any]]:
     """Points the text of `params.yaml` to an experiment.
 
     Values that the file sets would win over the experiment's, so every section that the experiment
-    determines becomes empty. Comments, the order of keys, the tracking section and unknown keys
-    stay.
+    determines becomes empty. Comments, the order of keys, the sections tracking and gate, and
+    unknown keys stay.
 
     Args:
         text: The file's text; may be empty.

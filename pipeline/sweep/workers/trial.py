@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.config.compose import config_hash, save_config
-from pipeline.config.schema import Config
+from pipeline.config.schema import WITHOUT_EFFECT, Config
 from pipeline.errors import PipelineError, UserError
 from pipeline.provenance import Provenance, collect
 from pipeline.sweep.layout import JobLayout
@@ -177,7 +177,7 @@ def _describe_end(log: RunLog, job: Job, config: Config, result: JobResult) -> N
     if result.reason:
         tags["trial_reason"] = result.reason
     if len(job.seeds) > 1:
-        log.log_params(config.model_dump(mode="json", exclude={"tracking", "seed"}))
+        log.log_params(config.model_dump(mode="json", exclude={*WITHOUT_EFFECT, "seed"}))
         log.log_metrics({f"mean/{name}": value for name, value in metrics.items()}, 0)
     log.set_tags(tags)
 

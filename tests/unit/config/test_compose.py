@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config.compose import compose, config_hash, load_config, save_config
+from pipeline.config.compose import compose, config_hash, group_hash, load_config, save_config
 from pipeline.config.schema import GROUPS, Config
 from pipeline.config.validation import models_in
 from pipeline.errors import ConfigError, UserError
@@ -191,12 +191,21 @@ def test_a_missing_saved_configuration_names_the_command(tmp_path: Path) -> None
         load_config(tmp_path / "config.yaml")
 
 
-def test_tracking_does_not_change_the_hash_of_a_configuration(repository: Path) -> None:
+def test_tracking_and_gate_do_not_change_the_hash_of_a_configuration(repository: Path) -> None:
     def hashed(*arguments: str) -> str:
         return config_hash(compose(arguments, repository))
 
     assert hashed("tracking=off") == hashed("tracking.run_name=x") == hashed()
+    assert hashed("gate=serving") == hashed("gate.confidence=0.9") == hashed()
     assert hashed("seed=1") != hashed()
+
+
+def test_seeds_of_one_configuration_are_one_group(repository: Path) -> None:
+    def grouped(*arguments: str) -> str:
+        return group_hash(compose(arguments, repository))
+
+    assert grouped("seed=1", "tracking=off") == grouped("seed=2") == grouped()
+    assert grouped("optimizer.lr=1e-4") != grouped()
 
 
 def test_the_first_line_of_every_option_says_what_it_is(repository: Path) -> None:
