@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.quality.style import CSS
+from pipeline.data.quality.frame import document
 
 LONGEST_TEXT = 1_500
 MOST_OTHERS = 3
@@ -56,12 +56,7 @@ def mistakes_page(table: pa.Table, label_names: Sequence[str], *, title: str, mo
         *articles,
         "" if articles else '<p class="verdict ok"><span class="sign">✓</span> No mistake.</p>',
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Mistakes: {escape(title)}</title><style>{CSS}{MARKS}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(f"Mistakes: {title}", "".join(body), MARKS)
 
 
 _KEY = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,36 +17,14 @@ from pipeline.evaluation.curves import (
     wilson,
 )
 from pipeline.evaluation.decisions import ALL, Decisions
-from pipeline.evaluation.typeface import font_families, shortened
+from pipeline.reports.drawing import COLOURS, FAINT, INK, LINE, MARKERS, STYLE, figure_of
+from pipeline.reports.typeface import font_families, shortened
 from pipeline.tasks.base import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito (2008): told apart by colour-blind readers."""
-MARKERS = "osD^vP"
-INK, FAINT, LINE = "#1c2530", "#8b96a2", "#dde3e9"
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "text.color": INK,
-    "text.parse_math": False,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": FAINT,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": LINE,
-    "legend.frameon": False,
-}
 MOST_CURVES = 5
 MOST_CLASSES = 40
 MOST_NUMBERED = 20
@@ -92,22 +70,12 @@ def draw_plots(
             figure.savefig(directory / f"{name}.png", dpi=140, metadata={"Software": None})
 
 
-def _figure(width: float, height: float) -> Figure:
-    """A figure that needs no display and is not kept by pyplot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _confusion(found: Decisions, names: Names) -> Figure:
     """Counts, shaded by their share of what was actually there."""
     counts = confusion_counts(found)
     size = len(counts)
     side = min(3.4 + 0.55 * size, 16.0)
-    figure = _figure(side + 1.2, side)
+    figure = figure_of(side + 1.2, side)
     axes = figure.add_subplot(title="Confusion", xlabel="predicted", ylabel="actual")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -147,7 +115,7 @@ def _number_cells(axes: Axes, counts: IntArray, shares: FloatArray) -> None:
 
 def _precision_recall(found: Decisions, names: Names) -> Figure:
     """The curve over all, and those of the labels with the lowest average precision."""
-    figure = _figure(9.4, 5.2)
+    figure = figure_of(9.4, 5.2)
     axes = figure.add_subplot(title="Precision and recall", xlabel="recall", ylabel="precision")
     quality = {name: average_precision(one) for name, one in found.rankings.items()}
     order = sorted(
@@ -201,7 +169,7 @@ def _reliability(found: Decisions, num_bins: int) -> Figure:
         bins[name].to_numpy() for name in ("confidence", "accuracy", "count")
     )
     low, high = wilson(accuracy, count)
-    figure = _figure(6.2, 6.2)
+    figure = figure_of(6.2, 6.2)
     above, below = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     above.plot([0, 1], [0, 1], color=FAINT, linestyle="--", label="perfectly calibrated")
     above.errorbar(
@@ -227,7 +195,7 @@ def _per_class(classes: pa.Table, names: Names) -> Figure:
     """Every metric of every class with its interval, the most frequent class on top."""
     shown = classes.slice(0, MOST_CLASSES)
     metrics = [name.removesuffix("_low") for name in shown.column_names if name.endswith("_low")]
-    figure = _figure(7.4, 1.6 + 0.3 * (1 + len(metrics) / 3) * max(shown.num_rows, 1))
+    figure = figure_of(7.4, 1.6 + 0.3 * (1 + len(metrics) / 3) * max(shown.num_rows, 1))
     axes = figure.add_subplot(title="By class")
     places = np.arange(shown.num_rows)
     for number, metric in enumerate(metrics):

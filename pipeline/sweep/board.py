@@ -15,12 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import err
+from pipeline.reports.words import duration, metric
 from pipeline.sweep.study.records import StudyRecord, TrialRecord
 from pipeline.sweep.words import (
     best_in_words,
-    duration,
     ended_in_words,
-    metric,
     params_in_words,
     progress_in_words,
     running_seconds,

@@ -13,16 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import out
+from pipeline.reports.words import duration, metric
 from pipeline.sweep.board import time_left
 from pipeline.sweep.definition.settings import SweepSettings
 from pipeline.sweep.study.records import StudyPlan, StudyRecord, TrialRecord
 from pipeline.sweep.study.stored import StoredStudy, find_study
 from pipeline.sweep.words import (
     best_in_words,
-    duration,
     ended_in_words,
     first_line,
-    metric,
     parameter,
     params_in_words,
     progress_in_words,

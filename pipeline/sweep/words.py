@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.reports.words import duration, metric
 from pipeline.sweep.study.records import StudyRecord, TrialRecord, numbers_in_words
 
 _MOST_NUMBERS = 5
@@ -116,16 +117,6 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def metric(value: float) -> str:
-    """A metric or cost: four decimals for shares, whole numbers where they are large."""
-    size = abs(value)
-    if size >= 1000:
-        return f"{value:,.0f}"
-    if size >= 10:
-        return f"{value:.2f}"
-    return f"{value:.4f}" if size >= 0.001 or size == 0 else f"{value:.3g}"
-
-
 def parameter(value: Any) -> str:
     """A parameter's value: numbers with three digits that matter, the rest as in YAML."""
     if isinstance(value, float):
@@ -135,23 +126,6 @@ def parameter(value: Any) -> str:
     if isinstance(value, str):
         return value if value.isprintable() and value else json.dumps(value, ensure_ascii=False)
     return json.dumps(value, ensure_ascii=False)
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it, for example `12 s`, `3 min 05 s`, `1 h 02 min`, `2 d 03 h`."""
-    whole = round(seconds)
-    if seconds < 10 and whole != seconds:
-        return f"{seconds:.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    if hours < 24:
-        return f"{hours} h {minutes:02d} min"
-    days, hours = divmod(round(seconds / 3600), 24)
-    return f"{days} d {hours:02d} h"
 
 
 def first_line(text: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import Any
 
 from pipeline.data.quality.charts import class_bars, length_histogram
 from pipeline.data.quality.finding import Finding, show
+from pipeline.data.quality.frame import SIGNS, document, prose
 from pipeline.data.quality.report import QualityReport
-from pipeline.data.quality.style import CSS
 
-SIGNS = {"error": "✕", "warning": "!", "info": "i", "ok": "✓"}
 MOST_CLASSES = 20
 
 
@@ -42,12 +40,7 @@ def page(report: QualityReport) -> str:
         "<h2>Cleaning</h2>",
         _cleaning(report),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Data quality: {escape(report.dataset)}</title><style>{CSS}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(f"Data quality: {report.dataset}", "".join(body))
 
 
 def _verdict(report: QualityReport) -> str:
@@ -88,10 +81,10 @@ def _card(found: Finding) -> str:
     parts = [
         f'<article class="{found.severity}"><h3><span class="sign" title="{found.severity}">'
         f"{SIGNS[found.severity]}</span>{escape(found.title)}"
-        f'<span class="value">{found.shown_value}</span></h3><p>{_prose(found.message)}</p>'
+        f'<span class="value">{found.shown_value}</span></h3><p>{prose(found.message)}</p>'
     ]
     if found.advice:
-        parts.append(f'<p class="advice"><b>What to do:</b> {_prose(found.advice)}</p>')
+        parts.append(f'<p class="advice"><b>What to do:</b> {prose(found.advice)}</p>')
     if found.by_split and found.value:
         shares = ", ".join(
             f"{escape(name)} {show(value, found.kind)}" for name, value in found.by_split.items()
@@ -102,11 +95,6 @@ def _card(found: Finding) -> str:
     if found.examples:
         parts.append(_examples(found.examples))
     return "".join(parts) + "</article>"
-
-
-def _prose(text: str) -> str:
-    """Escaped text, with what stands between backquotes as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _examples(examples: tuple[dict[str, Any], ...]) -> str:

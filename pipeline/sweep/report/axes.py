@@ -1,4 +1,4 @@
-"""What the pictures of a report share: figures, marks, axes, the window and colours of values."""
+"""What the pictures of a sweep share: marks, axes, the window and colours of values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pipeline.evaluation.plots import COLOURS, FAINT, INK
+from pipeline.reports.drawing import COLOURS, FAINT, INK
 from pipeline.sweep.definition.settings import Direction
 from pipeline.sweep.report.scales import Scale, View
 from pipeline.sweep.study.records import TrialRecord
@@ -15,7 +15,6 @@ from pipeline.sweep.study.records import TrialRecord
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
-    from matplotlib.figure import Figure
 
 Window = tuple[float, float]
 """Lowest and highest value that is shown."""
@@ -28,16 +27,6 @@ MARKS: dict[str, dict[str, Any]] = {
     "best": {"marker": "*", "s": 190, "color": BEST, "edgecolors": "white", "linewidths": 0.8},
 }
 """How a trial is drawn, by outcome; the shapes differ too, for readers who see no colours."""
-
-
-def figure_of(width: float, height: float) -> Figure:
-    """A figure that needs no display and is not kept by pyplot; inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def set_axis(axes: Axes, which: Literal["x", "y"], name: str, scale: Scale) -> None:
@@ -161,16 +150,3 @@ def scatter_trials(
                 clip_on=False,
                 **(style | changes.get(kind, {})),
             )
-
-
-def legend_below(figure: Figure) -> None:
-    """One legend for all panels of a figure; none if nothing has a label."""
-    entries = {
-        label: handle
-        for axes in figure.axes
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    if entries:
-        figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=6, fontsize=10
-        )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.data.quality.finding import count_of
+from pipeline.reports.blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.reports.words import capital, duration, listed
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
 from pipeline.sweep.report.settings import (
     has_numbered_choices,
     provenance,
@@ -20,9 +21,8 @@ from pipeline.sweep.report.tables import (
     parameters_table,
     trials_table,
 )
-from pipeline.sweep.report.words import better, capital, listed, with_unit
+from pipeline.sweep.report.words import better, with_unit
 from pipeline.sweep.study.records import StudyRecord, numbers_in_words
-from pipeline.sweep.words import duration
 
 COMPARISON, PARETO = "comparison", "pareto"
 """Names of the pictures that not every study can have."""
@@ -56,7 +56,7 @@ def report_content(
         Heading("Provenance"),
         Table(("what", "value"), provenance(record)),
     ]
-    return Report(record.name, record.facts.settings.description, tuple(blocks))
+    return Report(f"Sweep: {record.name}", record.facts.settings.description, tuple(blocks))
 
 
 def promote_command(study: str, trial: int | None = None) -> str:

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.evaluation.plots import INK, LINE
-from pipeline.sweep.report.axes import (
-    colours_of,
-    figure_of,
-    legend_below,
-    scatter_trials,
-    set_axis,
-)
+from pipeline.reports.drawing import INK, LINE, figure_of, legend_below
+from pipeline.sweep.report.axes import colours_of, scatter_trials, set_axis
 from pipeline.sweep.report.scales import GOLDEN, SILVER, Scale, View, has, params_of
 from pipeline.sweep.report.words import better
 from pipeline.tasks.base import FloatArray

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.evaluation.plots import COLOURS
-from pipeline.sweep.report.axes import (
-    clipped,
-    figure_of,
-    legend_below,
-    plain_axes,
-    value_window,
-)
+from pipeline.reports.drawing import COLOURS, figure_of, legend_below
+from pipeline.sweep.report.axes import clipped, plain_axes, value_window
 from pipeline.sweep.report.scales import Scale, View, params_of
 from pipeline.sweep.study.records import TrialRecord
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.evaluation.plots import STYLE
-from pipeline.evaluation.typeface import font_families
+from pipeline.reports.blocks import Picture
+from pipeline.reports.drawing import STYLE
+from pipeline.reports.typeface import font_families
 from pipeline.sweep.comparison import Comparison
-from pipeline.sweep.report.blocks import Picture
 from pipeline.sweep.report.contour import contours
 from pipeline.sweep.report.importance import importances, with_importances
 from pipeline.sweep.report.scales import View, view_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from pipeline.evaluation.typeface import font_families
+from pipeline.reports.typeface import font_families
 from pipeline.sweep.definition.parameters import ChoiceParameter, ConditionalParameter
 from pipeline.sweep.report.words import shown
 from pipeline.sweep.study.records import StudyRecord, TrialRecord

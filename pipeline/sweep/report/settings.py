@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.config.base import Section
 from pipeline.data.quality.finding import count_of
+from pipeline.reports.words import ABSENT, duration, listed
 from pipeline.sweep.definition.parameters import (
     ChoiceParameter,
     ConditionalParameter,
@@ -12,9 +13,8 @@ from pipeline.sweep.definition.parameters import (
 )
 from pipeline.sweep.definition.settings import Constraint
 from pipeline.sweep.report.scales import choice_labels
-from pipeline.sweep.report.words import ABSENT, better, listed, shown, with_unit
+from pipeline.sweep.report.words import better, shown, with_unit
 from pipeline.sweep.study.records import StudyRecord
-from pipeline.sweep.words import duration
 
 Rows = tuple[tuple[str, ...], ...]
 

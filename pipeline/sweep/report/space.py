@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.evaluation.plots import FAINT
+from pipeline.reports.drawing import FAINT, figure_of, legend_below
 from pipeline.sweep.report.axes import (
     BEST,
     beyond_note,
     broken,
     clipped,
     colours_of,
-    figure_of,
-    legend_below,
     plain_axes,
     scatter_trials,
     set_axis,

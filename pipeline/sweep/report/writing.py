@@ -27,10 +27,10 @@ def write_report(
     Raises:
         EnvironmentProblem: If the directory cannot be written.
     """
+    from pipeline.reports.page import page
+    from pipeline.reports.text import markdown
     from pipeline.sweep.report.content import report_content
-    from pipeline.sweep.report.page import page
     from pipeline.sweep.report.plots import draw_pictures
-    from pipeline.sweep.report.text import markdown
 
     with replace_directory(directory) as fresh:
         pictures = draw_pictures(record, comparison, fresh)

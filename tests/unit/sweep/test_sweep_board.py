@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pipeline.reports.words import duration, metric
 from pipeline.sweep.board import Board, WorkerLine, time_left
 from pipeline.sweep.study.records import StudyRecord, TrialRecord
-from pipeline.sweep.words import duration, ended_in_words, metric, parameter, short_names
+from pipeline.sweep.words import ended_in_words, parameter, short_names
 from tests.stored_studies import complete, record, running, settings, study_facts
 
 PARAMS = {"optimizer.lr": 2e-4, "scheduler.warmup_ratio": 0.1}

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.reports.page import page
+from pipeline.reports.text import escaped, markdown
+from pipeline.reports.words import alike
 from pipeline.sweep.comparison import Comparison, compare
 from pipeline.sweep.report.content import report_content
-from pipeline.sweep.report.page import page
 from pipeline.sweep.report.settings import provenance, searched_space, settings_rows
 from pipeline.sweep.report.tables import trials_in_order
-from pipeline.sweep.report.text import escaped, markdown
-from pipeline.sweep.report.words import alike, shown
+from pipeline.sweep.report.words import shown
 from pipeline.sweep.report.writing import write_report
 from pipeline.sweep.study.records import (
     StudyRecord,

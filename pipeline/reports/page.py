@@ -1,16 +1,14 @@
-"""A sweep's report as one HTML file, readable on a phone, in the dark and on paper."""
+"""A report as one HTML file, readable on a phone, in the dark and on paper."""
 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from html import escape
 
-from pipeline.data.quality.page import SIGNS
-from pipeline.data.quality.style import CSS
-from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
-from pipeline.sweep.report.plots import DPI
+from pipeline.data.quality.frame import SIGNS, document, prose
+from pipeline.reports.blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.reports.drawing import DPI
 
 STYLE = """
 .verdict { align-items: flex-start; } .verdict .sign { margin-top: .1rem; }
@@ -50,16 +48,11 @@ def page(report: Report, images: Mapping[str, bytes]) -> str:
         report: What it says.
         images: By file name the PNG of each picture that is not missing.
     """
-    body = [f"<h1>Sweep: {escape(report.title)}</h1>"]
+    body = [f"<h1>{escape(report.title)}</h1>"]
     if report.description:
         body.append(f'<p class="faint">{escape(report.description)}</p>')
     body += [_block(block, images) for block in report.blocks]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Sweep: {escape(report.title)}</title><style>{CSS}{STYLE}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(report.title, "".join(body), STYLE)
 
 
 def _block(block: Block, images: Mapping[str, bytes]) -> str:
@@ -75,7 +68,7 @@ def _block(block: Block, images: Mapping[str, bytes]) -> str:
 
 
 def _text(block: Text) -> str:
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(block.text))
+    text = prose(block.text)
     if block.tone in SIGNS:
         return (
             f'<p class="verdict {block.tone}"><span class="sign">{SIGNS[block.tone]}</span> '

@@ -1,4 +1,4 @@
-"""What a sweep's report is made of, before it becomes HTML or Markdown."""
+"""What a report is made of, before it becomes HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class Report:
     """A report.
 
     Attributes:
-        title: Name of the study.
-        description: What the sweep is for; may be empty.
+        title: Its heading.
+        description: What it is about; may be empty.
         blocks: What follows, in order.
     """
 

@@ -1,10 +1,10 @@
-"""A sweep's report as Markdown, its pictures beside it."""
+"""A report as Markdown, its pictures beside it."""
 
 from __future__ import annotations
 
 import re
 
-from pipeline.sweep.report.blocks import Block, Code, Heading, Picture, Report, Table, Text
+from pipeline.reports.blocks import Block, Code, Heading, Picture, Report, Table, Text
 
 _SPECIAL = re.compile(r"([\\`*\[\]|~$#]|(?<!\w)_|_(?!\w))")
 _BULLET = re.compile(r"^([-+=])(?!\d)")
@@ -13,7 +13,7 @@ _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
 
 def markdown(report: Report) -> str:
     """The report as a Markdown document that names its pictures by file."""
-    parts = [f"# Sweep: {escaped(report.title)}"]
+    parts = [f"# {escaped(report.title)}"]
     if report.description:
         parts.append(escaped(report.description))
     parts += [_block(block) for block in report.blocks]
