@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.evaluation import typeface
 from pipeline.evaluation.baselines import class_predictions
 from pipeline.evaluation.decisions import Decisions, decisions
 from pipeline.evaluation.measure import Measured, measure
@@ -28,7 +27,8 @@ from pipeline.evaluation.tables import (
     write_decision_tables,
     write_predictions,
 )
-from pipeline.evaluation.typeface import font_families, shortened
+from pipeline.reports import typeface
+from pipeline.reports.typeface import font_families, shortened
 from pipeline.tasks.registry import load_task
 
 PICTURES = ("confusion.png", "pr_curve.png", "reliability.png", "per_class.png")
