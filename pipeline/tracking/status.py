@@ -8,6 +8,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.config.schema import TrackingConfig
@@ -107,12 +108,7 @@ def run_hint(tracking: TrackingConfig, root: Path, key: str) -> RunHint | None:
     uri = resolve_uri(tracking.uri, root)
     address = Redactor().text(uri)
     state = DeliveryState.read(directory, address)
-    if address.startswith(("http://", "https://")):
-        base, command = address.rstrip("/"), None
-    else:
-        default = sqlite_path(uri) == root / DATABASE_NAME
-        base = "http://127.0.0.1:5000"
-        command = "mlflow ui" if default else f"mlflow ui --backend-store-uri {address}"
+    base, command = user_interface(uri, root)
     page = f"{base}/#/experiments/{state.experiment_id}/runs/{state.run_id}"
     return RunHint(
         str(first["experiment"]),
@@ -121,6 +117,33 @@ def run_hint(tracking: TrackingConfig, root: Path, key: str) -> RunHint | None:
         command,
         page if state.run_id else None,
     )
+
+
+class UserInterface(NamedTuple):
+    """Where MLflow's UI shows a store.
+
+    Attributes:
+        base: The address of its first page.
+        command: What to type in the root to have it there; None if a server shows it.
+    """
+
+    base: str
+    command: str | None
+
+
+def user_interface(uri: str, root: Path) -> UserInterface:
+    """Where MLflow's UI shows a store.
+
+    Args:
+        uri: The store's address, from `store.resolve_uri`.
+        root: `artifacts.lasting_root()`, resolved.
+    """
+    address = Redactor().text(uri)
+    if address.startswith(("http://", "https://")):
+        return UserInterface(address.rstrip("/"), None)
+    default = sqlite_path(uri) == root / DATABASE_NAME
+    command = "mlflow ui" if default else f"mlflow ui --backend-store-uri {address}"
+    return UserInterface("http://127.0.0.1:5000", command)
 
 
 def _ask_sqlite(path: Path) -> str:
