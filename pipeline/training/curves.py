@@ -12,6 +12,8 @@ from pipeline.training.progress import CurvePoint
 def curve_rows(curve: Sequence[CurvePoint], primary: str) -> list[dict[str, Any]]:
     """One row for each validation: step, epoch, both losses and the primary metric.
 
+    A column is named as the metric in tracking, with `_` for `/`, and holds the same numbers.
+
     Args:
         curve: All validations.
         primary: The metric's name; its column is `val_<name>`, None where undefined.
@@ -19,8 +21,8 @@ def curve_rows(curve: Sequence[CurvePoint], primary: str) -> list[dict[str, Any]
     return [
         {
             "step": point.step,
-            "epoch": round(point.epoch, 4),
-            "train_loss": point.train_loss,
+            "epoch": point.epoch,
+            "train_loss_mean": point.train_loss,
             "val_loss": point.val_loss,
             f"val_{primary}": point.metrics[primary],
         }
@@ -45,7 +47,7 @@ def draw_curves(curve: Sequence[CurvePoint], primary: str, *, best_step: int, pa
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     losses, metric = figure.subplots(1, 2)
-    losses.plot(steps, [point.train_loss for point in curve], marker="o", label="train/loss")
+    losses.plot(steps, [point.train_loss for point in curve], marker="o", label="train/loss_mean")
     losses.plot(steps, [point.val_loss for point in curve], marker="o", label="val/loss")
     metric.plot(
         steps,

@@ -80,7 +80,7 @@ class Display:
         if not self._silent:
             notice(
                 f"epoch {self._epoch(point.step)}, step {point.step}/{self._plan.total_steps}: "
-                f"train/loss {point.train_loss:.4f}, val/loss {point.val_loss:.4f}, "
+                f"train/loss_mean {point.train_loss:.4f}, val/loss {point.val_loss:.4f}, "
                 f"val/{self._primary} {shown}{' (best)' if is_best else ''}, "
                 f"{tokens_per_second:,.0f} tokens/s"
             )

@@ -170,7 +170,8 @@ class Session(Callback):
         recorder.loss_sum, recorder.loss_steps = 0.0, 0
         defined = {name: value for name, value in found.metrics.items() if value is not None}
         values = {f"val/{name}": value for name, value in defined.items()}
-        self._log({"val/loss": found.loss, **values}, module.step)
+        losses = {"train/loss_mean": point.train_loss, "val/loss": found.loss}
+        self._log({**losses, **values}, module.step)
         rate = recorder.tokens / recorder.seconds if recorder.seconds else 0.0
         self._display.validation(point, is_best=is_best, tokens_per_second=rate)
         self._watcher.validated(len(self.curve), point)

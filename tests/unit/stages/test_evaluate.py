@@ -219,7 +219,8 @@ def test_metrics_and_files_join_the_model_s_run(tmp_path: Path, outputs: Outputs
     assert logged["test/accuracy_high"] == one.high
     assert {
         "val/accuracy",
-        "val/accuracy_low",
+        "best/val/accuracy",
+        "best/val/accuracy_low",
         "test/f1/sports",
         "baseline/tfidf/accuracy",
         "test/accuracy_above_tfidf",

@@ -82,7 +82,7 @@ def test_it_writes_a_model_that_transformers_alone_can_use(tmp_path: Path) -> No
     assert manifest.dataset_fingerprint == info.fingerprint
     assert json.loads((outputs.model / "preprocessing.json").read_text()) == {"cleaning": []}
     (row,) = json.loads((outputs.model / "curves.json").read_text())
-    assert set(row) == {"step", "epoch", "train_loss", "val_loss", "val_log_loss"}
+    assert set(row) == {"step", "epoch", "train_loss_mean", "val_loss", "val_log_loss"}
     assert state_directories(root) == [], "the state of a complete run is removed"
 
 

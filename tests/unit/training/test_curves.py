@@ -13,8 +13,8 @@ CURVE = [
 
 def test_rows_hold_the_losses_and_the_primary_metric() -> None:
     assert curve_rows(CURVE, "f1") == [
-        {"step": 5, "epoch": 0.5, "train_loss": 1.0, "val_loss": 0.9, "val_f1": None},
-        {"step": 10, "epoch": 1.0, "train_loss": 0.5, "val_loss": 0.6, "val_f1": 0.75},
+        {"step": 5, "epoch": 0.5, "train_loss_mean": 1.0, "val_loss": 0.9, "val_f1": None},
+        {"step": 10, "epoch": 1.0, "train_loss_mean": 0.5, "val_loss": 0.6, "val_f1": 0.75},
     ]
 
 
