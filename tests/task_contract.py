@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from pipeline.export.runtime import OnnxModel
 from pipeline.models.pretrained import load_pretrained
 from pipeline.models.saving import load_saved_model, save_model
 from pipeline.models.tokenizer import load_tokenizer
-from pipeline.tasks.base import IGNORE_INDEX, Batch, FloatArray, Head, Task
+from pipeline.tasks.base import IGNORE_INDEX, Batch, FloatArray, Head, PairedTest, Task
 from pipeline.tasks.registry import load_task
 from tests.checkpoints import MakeCheckpoint
 
@@ -37,12 +37,14 @@ class HandComputed:
         rows: Rows with references.
         label_names: Names by label id.
         expected: Some of the metrics.
+        scores: How right each row is.
     """
 
     predictions: pa.Table
     rows: pa.Table
     label_names: tuple[str, ...]
     expected: Mapping[str, float]
+    scores: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,28 @@ class TaskContract(ABC):
         names = [spec.name for spec in task.metric_specs]
         assert len(set(names)) == len(names)
         assert task.primary_metric in task.metric_specs
+
+    def test_each_metric_has_a_test_that_suits_it(self, subject: Subject) -> None:
+        """McNemar's counts examples that are right: only a mean of right and wrong is that."""
+        predictions = subject.predict(subject.rows)
+        right = subject.task.example_scores(predictions, subject.rows, subject.label_names)
+        found = subject.metrics(predictions, subject.rows)
+        for spec in subject.task.metric_specs:
+            assert spec.test in get_args(PairedTest)
+            if spec.test == "mcnemar":
+                assert found[spec.name][0] == pytest.approx(right.mean())
+
+    def test_example_scores_say_how_right_each_row_is(self, task: Task) -> None:
+        example = self.hand_computed()
+        names = example.label_names
+        scores = task.example_scores(example.predictions, example.rows, names)
+        assert scores.dtype == np.float64
+        assert scores.tolist() == pytest.approx(list(example.scores))
+        for first in (example.rows.num_rows - 1, example.rows.num_rows):
+            part = task.example_scores(
+                example.predictions.slice(first), example.rows.slice(first), names
+            )
+            assert part.tolist() == scores[first:].tolist()
 
     def test_a_missing_column_raises_with_a_remedy_that_names_it(self, task: Task) -> None:
         for name in task.required_columns:

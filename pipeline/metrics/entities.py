@@ -37,10 +37,7 @@ def entity_metrics(
         over types of which there is an entity or a prediction, and `f1/<type>` and so on. NaN is
         precision without a prediction, recall without an entity, and F1 without either.
     """
-    wanted = np.unique(references, axis=0)
-    given = np.unique(predicted, axis=0)
-    both, times = np.unique(np.concatenate([wanted, given]), axis=0, return_counts=True)
-    parts = [both[times == 2], given, wanted]
+    parts = _hits_given_wanted(references, predicted)
     counts = np.stack([_counts(part, num_rows, len(types)) for part in parts], axis=1)
     sums = weighted_sums(row_weights(weights, num_rows), counts)
     hits, predictions, golds = sums[:, 0], sums[:, 1], sums[:, 2]
@@ -63,6 +60,33 @@ def entity_metrics(
         for number, kind in enumerate(types):
             found[f"{name}/{kind}"] = values[:, number]
     return found
+
+
+def row_f1(references: IntArray, predicted: IntArray, num_rows: int) -> FloatArray:
+    """F1 of the entities of each row, 1 where none is expected and none given.
+
+    Args:
+        references: As in `entity_metrics`.
+        predicted: As in `entity_metrics`.
+        num_rows: How many rows there are.
+
+    Returns:
+        `[rows]`.
+    """
+    hits, given, wanted = (
+        np.bincount(part[:, 0], minlength=num_rows)
+        for part in _hits_given_wanted(references, predicted)
+    )
+    total = given + wanted
+    return np.where(total == 0, 1.0, 2 * hits / np.maximum(total, 1))
+
+
+def _hits_given_wanted(references: IntArray, predicted: IntArray) -> list[IntArray]:
+    """The distinct entities that are right, those predicted, and those expected."""
+    wanted = np.unique(references, axis=0)
+    given = np.unique(predicted, axis=0)
+    both, times = np.unique(np.concatenate([wanted, given]), axis=0, return_counts=True)
+    return [both[times == 2], given, wanted]
 
 
 def _counts(entities: IntArray, num_rows: int, num_types: int) -> IntArray:

@@ -27,12 +27,24 @@ Batch = dict[str, "Tensor"]
 Head = Literal["sequence_classification", "token_classification"]
 
 
+PairedTest = Literal["mcnemar", "randomisation", "bootstrap"]
+"""How two models' values of a metric are compared on the same examples."""
+
+
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric's name, without the split's prefix, and which way is better."""
+    """A metric and how its values compare.
+
+    Attributes:
+        name: Without the split's prefix.
+        higher_is_better: Which way is better.
+        test: mcnemar for a share of examples that are right; randomisation for what decisions over
+            the whole split determine, such as F1; bootstrap for rankings and calibration.
+    """
 
     name: str
     higher_is_better: bool = True
+    test: PairedTest = "randomisation"
 
 
 class ModelSource(Protocol):
@@ -176,6 +188,18 @@ class Task(Protocol):
         Returns:
             For each metric one value per sample, `[samples]` (one sample without weights).
             Per-class values are named `f1/<label>`. An undefined value is NaN.
+        """
+        ...
+
+    def example_scores(
+        self, predictions: pa.Table, rows: pa.Table, label_names: Sequence[str]
+    ) -> FloatArray:
+        """How right each prediction is, from 0 to 1, which is entirely right; `[rows]`.
+
+        Args:
+            predictions: What `decode` returned, for all rows.
+            rows: The same rows with their references.
+            label_names: Names by label id.
         """
         ...
 

@@ -56,17 +56,17 @@ class TextClassification:
     required_columns: ClassVar[tuple[str, ...]] = ("text", "label")
     classification_scores: ClassVar[bool] = True
 
-    primary_metric = MetricSpec("accuracy")
+    primary_metric = MetricSpec("accuracy", test="mcnemar")
     metric_specs = (
-        MetricSpec("accuracy"),
+        MetricSpec("accuracy", test="mcnemar"),
         MetricSpec("f1_macro"),
-        MetricSpec("f1_micro"),
+        MetricSpec("f1_micro", test="mcnemar"),
         MetricSpec("f1_weighted"),
         MetricSpec("mcc"),
-        MetricSpec("roc_auc"),
-        MetricSpec("average_precision"),
-        MetricSpec("expected_calibration_error", higher_is_better=False),
-        MetricSpec("log_loss", higher_is_better=False),
+        MetricSpec("roc_auc", test="bootstrap"),
+        MetricSpec("average_precision", test="bootstrap"),
+        MetricSpec("expected_calibration_error", higher_is_better=False, test="bootstrap"),
+        MetricSpec("log_loss", higher_is_better=False, test="bootstrap"),
     )
 
     def __init__(self, options: Section) -> None:
@@ -233,6 +233,15 @@ class TextClassification:
             label_names,
             weights,
         )
+
+    def example_scores(
+        self, predictions: pa.Table, rows: pa.Table, label_names: Sequence[str]
+    ) -> FloatArray:
+        """1 for each right label, 0 for each wrong one, `[rows]`."""
+        require_columns(rows, ("label",), needed_by=self.name)
+        predicted: IntArray = predictions["label_id"].to_numpy()
+        right: FloatArray = (predicted == label_ids(rows, label_names)).astype(np.float64)
+        return right
 
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
         """Token ids and mask to logits `[batch, outputs]`."""

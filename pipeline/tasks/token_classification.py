@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.config.base import Section
 from pipeline.config.schema import Probability
 from pipeline.errors import DataError
-from pipeline.metrics.entities import entity_metrics
+from pipeline.metrics.entities import entity_metrics, row_f1
 from pipeline.tasks.base import (
     IGNORE_INDEX,
     Batch,
@@ -161,13 +161,27 @@ class TokenClassification:
         weights: IntArray | None = None,
     ) -> dict[str, FloatArray]:
         """Strict entity-level metrics; see `entity_metrics`."""
-        require_columns(rows, ("entities",), needed_by=self.name)
         types = entity_types(label_names)
+        references, predicted = self._entities(predictions, rows, types)
+        return entity_metrics(references, predicted, rows.num_rows, types, weights)
+
+    def example_scores(
+        self, predictions: pa.Table, rows: pa.Table, label_names: Sequence[str]
+    ) -> FloatArray:
+        """F1 of each row's entities, 1 where there is none to find and none was found; `[rows]`."""
+        references, predicted = self._entities(predictions, rows, entity_types(label_names))
+        return row_f1(references, predicted, rows.num_rows)
+
+    def _entities(
+        self, predictions: pa.Table, rows: pa.Table, types: Sequence[str]
+    ) -> tuple[IntArray, IntArray]:
+        """References and predictions: row, start, end and type id, `[entities, 4]` each."""
+        require_columns(rows, ("entities",), needed_by=self.name)
         references, predicted = (
             np.stack([spans.row, spans.start, spans.end, spans.type_ids(types)], axis=1)
             for spans in (SpanColumn(rows), SpanColumn(predictions))
         )
-        return entity_metrics(references, predicted, rows.num_rows, types, weights)
+        return references, predicted
 
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
         """Token ids and mask to logits `[batch, length, tags]`."""

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.errors import EnvironmentProblem
+from pipeline.errors import EnvironmentProblem, UserError
+from pipeline.evaluation import tables
 from pipeline.evaluation.baselines import class_predictions
 from pipeline.evaluation.decisions import Decisions, decisions
 from pipeline.evaluation.measure import Measured, measure
@@ -33,6 +34,12 @@ from pipeline.tasks.registry import load_task
 
 PICTURES = ("confusion.png", "pr_curve.png", "reliability.png", "per_class.png")
 ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())]))
+
+SCORED = pa.list_(
+    pa.struct(
+        [("start", pa.int32()), ("end", pa.int32()), ("type", pa.string()), ("score", pa.float64())]
+    )
+)
 
 
 def classified(names: list[str], count: int = 60) -> tuple[pa.Table, pa.Table, Measured]:
@@ -79,6 +86,64 @@ def test_predictions_keep_the_raw_columns_and_say_the_order_of_scores(tmp_path: 
     assert json.loads(found.schema.metadata[b"label_names"]) == ["甲", "b"]
 
 
+def test_stored_predictions_give_the_same_metrics_to_the_last_digit(tmp_path: Path) -> None:
+    names = ["甲", "b", "c"]
+    rows, predictions, measured = classified(names)
+    tables.write_predictions(tmp_path / "p", readable_predictions(rows, predictions), names)
+    stored = tables.read_predictions(tmp_path / "p")
+    assert stored.label_names == tuple(names)
+    assert stored.predictions.equals(predictions)
+    assert stored.rows.column_names == ["id", "text", "label"]
+    found = load_task("text_classification", {}).metrics(
+        stored.predictions, stored.rows, stored.label_names
+    )
+    assert {name: values[0] for name, values in found.items()} == measured.values
+
+
+def test_stored_entities_come_back_under_their_own_names(tmp_path: Path) -> None:
+    span = {"start": 0, "end": 4, "type": "ORG"}
+    rows = pa.table(
+        {
+            "text": ["club", "x"],
+            "entities": pa.array([[span], []], ENTITIES),
+            "input_ids": [[1]] * 2,
+        }
+    )
+    predictions = pa.table({"entities": pa.array([[{**span, "score": 0.1}], None], SCORED)})
+    tables.write_predictions(
+        tmp_path / "p", readable_predictions(rows, predictions), ["O", "B-ORG"]
+    )
+    stored = tables.read_predictions(tmp_path / "p")
+    assert stored.predictions.equals(predictions)
+    assert stored.rows.equals(rows.drop_columns(["input_ids"]))
+
+
+def test_predictions_that_cannot_be_read_name_the_command_that_writes_them(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "old")
+    (tmp_path / "damaged").write_text("no Parquet")
+    for name, reason in (("none", "missing"), ("damaged", "no readable"), ("old", "earlier")):
+        with pytest.raises(UserError, match=reason) as caught:
+            tables.read_predictions(tmp_path / name)
+        assert "pipeline evaluate" in str(caught.value.remedy)
+
+
+def test_the_hash_of_test_rows_sees_values_and_order_but_not_how_they_are_stored(
+    tmp_path: Path,
+) -> None:
+    rows, predictions, _ = classified(["a", "b"])
+    first = tables.test_hash(rows)
+    write_predictions(tmp_path / "p", readable_predictions(rows, predictions), ["a", "b"])
+    assert tables.test_hash(tables.read_predictions(tmp_path / "p").rows) == first
+    assert tables.test_hash(rows.drop_columns(["input_ids"])) == first
+    assert tables.test_hash(pa.concat_tables([rows.slice(0, 7), rows.slice(7)])) == first
+    assert (
+        tables.test_hash(rows.set_column(2, "label", rows["label"].cast("large_string"))) == first
+    )
+    assert tables.test_hash(rows.slice(1)) != first
+    assert tables.test_hash(rows.take(pa.array([1, 0, *range(2, 60)]))) != first
+    assert tables.test_hash(rows.rename_columns(["id", "text", "other", "input_ids"])) != first
+
+
 def test_predicted_entities_do_not_replace_the_right_ones() -> None:
     rows = pa.table({"text": ["x"], "entities": pa.array([[]], ENTITIES), "input_ids": [[1]]})
     table = readable_predictions(rows, pa.table({"entities": [[{"start": 0, "end": 1}]]}))
@@ -98,7 +163,7 @@ def test_a_table_by_class_has_bounds_and_the_most_frequent_class_first() -> None
     assert sum(table["rows"].to_pylist()) == 60
     assert table["rows"].to_pylist() == sorted(table["rows"].to_pylist(), reverse=True)
     for line in table.to_pylist():
-        assert line["f1"] == round(measured.values[f"f1/{line['label']}"], 6)
+        assert line["f1"] == measured.values[f"f1/{line['label']}"]
         assert line["f1_low"] < line["f1"] < line["f1_high"]
 
 

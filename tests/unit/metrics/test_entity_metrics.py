@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.metrics.entities import entity_metrics
+from pipeline.metrics.entities import entity_metrics, row_f1
 
 TYPES = ("LOC", "ORG", "PER")
 Entity = tuple[int, int, int, int]
@@ -58,6 +58,12 @@ def test_a_hand_computed_value() -> None:
     assert found["f1"].tolist() == [0.25]
     assert found["f1/LOC"][0] == pytest.approx(2 / 3)
     assert found["f1_macro"][0] == pytest.approx((2 / 3 + 0 + 0) / 3)
+
+
+def test_f1_of_a_row_is_1_where_nothing_is_expected_and_nothing_given() -> None:
+    references = array([(0, 0, 4, 0), (0, 5, 9, 1), (1, 0, 3, 2)])
+    predicted = array([(0, 0, 4, 0), (0, 0, 4, 0), (2, 0, 1, 2)])
+    assert row_f1(references, predicted, 4).tolist() == [2 / 3, 0.0, 0.0, 1.0]
 
 
 def test_values_equal_counting_entity_by_entity_for_every_resample() -> None:

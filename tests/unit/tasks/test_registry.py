@@ -103,8 +103,10 @@ def test_all_wrong_options_are_reported_together() -> None:
 
 def test_the_primary_metric_is_the_tasks_own_or_one_it_has() -> None:
     task = load_task("text_classification", {})
-    assert primary_metric(task, None) == MetricSpec("accuracy")
-    assert primary_metric(task, "log_loss") == MetricSpec("log_loss", higher_is_better=False)
+    assert primary_metric(task, None) == MetricSpec("accuracy", test="mcnemar")
+    assert primary_metric(task, "log_loss") == MetricSpec(
+        "log_loss", higher_is_better=False, test="bootstrap"
+    )
     with pytest.raises(ConfigError, match=r"(?s)task\.primary_metric.*did you mean 'f1_macro'"):
         primary_metric(task, "f1_marco")
 

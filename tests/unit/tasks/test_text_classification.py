@@ -52,7 +52,8 @@ class TestSoftmax(TaskContract):
             "log_loss": -(2 * np.log(0.5) + 2 * np.log(0.25)) / 4,
             "expected_calibration_error": 0.0,
         }
-        return HandComputed(task.decode(logits, rows, names), rows, names, expected)
+        scores = (1, 1, 0, 0)
+        return HandComputed(task.decode(logits, rows, names), rows, names, expected, scores)
 
 
 class TestSigmoid(TaskContract):
@@ -73,7 +74,8 @@ class TestSigmoid(TaskContract):
             "log_loss": -(2 * np.log(0.75) + np.log(0.25) + np.log(1 / 3)) / 4,
             "mcc": 0.0,
         }
-        return HandComputed(task.decode(logits, rows, names), rows, names, expected)
+        scores = (1, 1, 0, 0)
+        return HandComputed(task.decode(logits, rows, names), rows, names, expected, scores)
 
 
 def task_with(**options: Any) -> Task:

@@ -91,7 +91,8 @@ class TestBio(TaskContract):
             "precision/LOC": 1 / 2,
             "recall/LOC": 1.0,
         }
-        return HandComputed(predictions, rows, tag_names(["LOC", "PER"], "bio"), expected)
+        names = tag_names(["LOC", "PER"], "bio")
+        return HandComputed(predictions, rows, names, expected, scores=(1 / 2, 0, 0))
 
 
 class TestBioes(TestBio):
