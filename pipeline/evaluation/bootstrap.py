@@ -34,7 +34,7 @@ Resamples = dict[str, FloatArray]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the bounds of its confidence interval, to six decimal places everywhere."""
+    """A value and the bounds of its confidence interval, nowhere rounded."""
 
     value: float
     low: float
@@ -118,7 +118,7 @@ def intervals(
         if np.isnan(value) or not len(defined):
             continue
         low, high = np.quantile(defined, _levels(defined, value, confidence))
-        found[name] = Interval(*(round(float(number), 6) for number in (value, low, high)))
+        found[name] = Interval(float(value), float(low), float(high))
     return found
 
 

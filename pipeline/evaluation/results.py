@@ -47,7 +47,7 @@ class Results:
             "test": self._scalars(self.test.intervals),
             "validation": self._scalars(self.validation.intervals),
             "train": {
-                name: {"value": round(self.train[name], 6)}
+                name: {"value": self.train[name]}
                 for name in self.metric_names
                 if self.train[name] == self.train[name]
             },
@@ -64,14 +64,14 @@ class Results:
         """The metrics to log.
 
         Returns:
-            Those of validation that training logs too, and all others: `test/<metric>` with `_low`
-            and `_high`, the bounds of `val/<metric>`, `baseline/<name>/<metric>`, and how far the
-            primary metric is above each baseline.
+            Those of validation that training logs too, and all others: `test/<metric>` and
+            `best/val/<metric>` with `_low` and `_high`, `baseline/<name>/<metric>`, and how far the
+            primary metric is above each baseline. MLflow shows the last point of `val/<metric>`;
+            `best/val/<metric>` is of the weights that were kept.
         """
         points = {f"val/{name}": one.value for name, one in self.validation.intervals.items()}
         others = _with_bounds("test", self.test.intervals, self.metric_names)
-        bounded = _with_bounds("val", self.validation.intervals, self.metric_names)
-        others |= {name: value for name, value in bounded.items() if name not in points}
+        others |= _with_bounds("best/val", self.validation.intervals, self.metric_names)
         primary = self.metric_names[0]
         for baseline, measured in self.baselines.items():
             others |= {
