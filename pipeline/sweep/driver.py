@@ -33,7 +33,7 @@ from pipeline.sweep.study_run import (
 )
 from pipeline.sweep.words import best_in_words, progress_in_words
 from pipeline.sweep.workers.crew import Crew
-from pipeline.sweep.workers.datasets import prepared_dataset
+from pipeline.stages.datasets import prepared_dataset
 from pipeline.sweep.workers.launching import make_launcher
 from pipeline.sweep.workers.running import Runner
 from pipeline.tracking.status import run_hint

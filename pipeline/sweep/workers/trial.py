@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError, UserError
 from pipeline.provenance import Provenance, collect
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.tracked import open_sweep_run
-from pipeline.sweep.workers.datasets import prepared_dataset
+from pipeline.stages.datasets import prepared_dataset
 from pipeline.sweep.workers.jobs import EndState, Job, JobResult, SeedResult
 from pipeline.sweep.workers.link import Line
 from pipeline.sweep.workers.seed_run import SeedRun

@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(scope="session")
 def prepared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, made once."""
-    from pipeline.sweep.workers.datasets import prepared_dataset
+    from pipeline.stages.datasets import prepared_dataset
     from tests.sweep_jobs import job_config, write_jobs_project
 
     root = write_jobs_project(tmp_path_factory.mktemp("prepared") / "project")

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.manifest import Manifest
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.workers.datasets import prepared_dataset
+from pipeline.stages.datasets import prepared_dataset
 from pipeline.sweep.workers.jobs import JobResult
 from pipeline.sweep.workers.link import Message, send
 from pipeline.sweep.workers.trial import run_job

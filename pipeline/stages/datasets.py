@@ -1,4 +1,4 @@
-"""Prepared datasets that trials share: each made once, named by all that determines it."""
+"""What a prepared dataset depends on, and datasets that runs share: each of them made once."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.data.store import INFO_FILE, EncodedDataset
 from pipeline.errors import DataError, UserError
-from pipeline.sweep.workers.datasets import dataset_key, prepared_dataset
+from pipeline.stages.datasets import dataset_key, prepared_dataset
 from tests.sweep_jobs import job_config, write_jobs_project, write_raw_data
 
 PREPARE = """
@@ -20,7 +20,7 @@ import json, sys
 from pathlib import Path
 import pipeline.stages.prepare, pipeline.models.tokenizer, transformers
 from pipeline.config.schema import Config
-from pipeline.sweep.workers.datasets import prepared_dataset
+from pipeline.stages.datasets import prepared_dataset
 config = Config.model_validate_json(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
