@@ -1,0 +1,1 @@
+"""Models that are worth keeping: registering a run's, and promoting one that passes the gate."""
