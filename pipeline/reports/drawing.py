@@ -12,7 +12,8 @@ DPI = 144
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito (2008): told apart by colour-blind readers."""
 MARKERS = "osD^vP"
-INK, FAINT, LINE = "#1c2530", "#8b96a2", "#dde3e9"
+INK, FAINT, LINE, GROUND = "#1c2530", "#8b96a2", "#dde3e9", "#ffffff"
+"""Text, marks beside the matter, grids, and what all stands upon."""
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "text.color": INK,
