@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 from pipeline.config.schema import TrackingConfig
 from pipeline.errors import UserError
 from pipeline.tracking.access import StoreAccess
-from pipeline.tracking.records import PARENT_TAG, ROLE_TAG, DatasetLink, RunRecord, record_of
+from pipeline.tracking.records import (
+    PARENT_TAG,
+    ROLE_TAG,
+    DatasetLink,
+    RunRecord,
+    VersionLink,
+    record_of,
+)
 from pipeline.tracking.remote import KEY_TAG
 from pipeline.tracking.status import user_interface
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-__all__ = ["DatasetLink", "RunReader", "RunRecord"]
+__all__ = ["DatasetLink", "RunReader", "RunRecord", "VersionLink"]
 
 _PAGE = 1_000
 """Runs asked for at once."""
@@ -106,14 +113,17 @@ class RunReader:
 
         Args:
             experiment: The experiment's name; None for all of them.
-            roles: Only runs of these roles; none for any.
+            roles: Only runs of these roles, "" for runs without one; none for any.
             limit: At most so many.
 
         Returns:
             None of an experiment that does not exist.
         """
         ids = [id_ for id_, name in self._experiments.items() if experiment in {None, name}]
-        filters = [f"tags.{ROLE_TAG} = '{role}'" for role in sorted(roles)] or [""]
+        filters = [
+            f"tags.{ROLE_TAG} = '{role}'" if role else f"tags.{ROLE_TAG} IS NULL"
+            for role in sorted(roles)
+        ] or [""]
         runs = [run for text in filters for run in self._search(ids, text, limit)]
         runs.sort(key=lambda run: (-run.info.start_time, run.info.run_id))
         return [self._record(run) for run in runs[:limit]]
@@ -154,6 +164,23 @@ class RunReader:
         with self._store.asking() as client:
             there = client.list_artifacts(run_id, path.strip("/") or None)
         return sorted(f"{entry.path}/" if entry.is_dir else str(entry.path) for entry in there)
+
+    def versions(self, run_id: str) -> list[VersionLink]:
+        """The versions of registered models that were made of a run, with their aliases."""
+        with self._store.asking() as client:
+            found = client.search_model_versions(f"run_id = '{run_id}'")
+            names = dict.fromkeys(version.name for version in found)
+            aliases = {name: client.get_registered_model(name).aliases for name in names}
+        return sorted(
+            VersionLink(
+                version.name,
+                int(version.version),
+                tuple(
+                    a for a, v in aliases[version.name].items() if str(v) == str(version.version)
+                ),
+            )
+            for version in found
+        )
 
     def page(self, record: RunRecord) -> str:
         """Its page in the MLflow UI, on the server or on the address of `ui_command`."""

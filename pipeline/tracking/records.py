@@ -30,6 +30,21 @@ class DatasetLink:
     context: str
 
 
+@dataclass(frozen=True, order=True)
+class VersionLink:
+    """A version of a registered model.
+
+    Attributes:
+        name: The registered model.
+        number: 1 for its first version.
+        aliases: What points to it, for example `champion`.
+    """
+
+    name: str
+    number: int
+    aliases: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """A run as the store has it.

@@ -9,7 +9,7 @@ from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.tracking.journal import JournalWriter, journal_directory
 from pipeline.tracking.log import RunLog
 from pipeline.tracking.marking import set_tags
-from pipeline.tracking.reading import DatasetLink, RunReader
+from pipeline.tracking.reading import DatasetLink, RunReader, VersionLink
 from pipeline.tracking.store import connect
 from tests.mlflow_server import mlflow_server
 
@@ -22,7 +22,7 @@ def start(
     *,
     experiment: str = "text/news",
     name: str | None = None,
-    role: str = "model",
+    role: str | None = "model",
     parent: str | None = None,
     store: str | None = None,
 ) -> RunLog:
@@ -34,7 +34,7 @@ def start(
         experiment=experiment,
         run_name=name or f"name-{key}",
         parent=parent,
-        tags={"role": role},
+        tags={} if role is None else {"role": role},
     )
     return RunLog(key, journal)
 
@@ -128,6 +128,32 @@ def test_the_latest_runs_are_chosen_by_experiment_and_role(root: Path, reader: R
     assert names(reader, "text/news", roles=("pipeline",)) == ["name-a"]
     assert names(reader, roles=("pipeline", "trial")) == ["name-c", "name-a"]
     assert names(reader, "no such experiment") == []
+
+
+def test_runs_without_a_role_are_asked_for_by_none(root: Path, reader: RunReader) -> None:
+    with start(root, "a"):
+        pass
+    with start(root, "b", role=None):
+        pass
+    assert names(reader, roles=("",)) == ["name-b"]
+    assert names(reader, roles=("", "model")) == ["name-b", "name-a"]
+
+
+def test_the_versions_made_of_a_run_have_their_aliases(root: Path, reader: RunReader) -> None:
+    for key in ("a", "b"):
+        with start(root, key) as log:
+            log.log_text("x", "model/weights")
+    client = connect(f"sqlite:///{root}/mlflow.db", root)
+    client.create_registered_model("news")
+    for key in ("a", "b", "a"):
+        run_id = reader.find(key).run_id
+        client.create_model_version("news", f"runs:/{run_id}/model", run_id)
+    client.set_registered_model_alias("news", "champion", "1")
+    assert reader.versions(reader.find("a").run_id) == [
+        VersionLink("news", 1, ("champion",)),
+        VersionLink("news", 3, ()),
+    ]
+    assert reader.versions("0" * 32) == []
 
 
 def test_children_are_those_of_one_run(root: Path, reader: RunReader) -> None:
