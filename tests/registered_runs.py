@@ -100,7 +100,7 @@ class RegistryProject:
         evaluated: bool = True,
         parent: str | None = None,
         role: str = "model",
-        **tags: str,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Writes the run of a model that is wrong on the first rows, and returns its id."""
         client = self.client
@@ -111,10 +111,10 @@ class RegistryProject:
             if found is None
             else found.experiment_id
         )
-        tags = {"role": role, "seed": str(seed), "git.revision": "a" * 40, **tags}
+        all_tags = {"role": role, "seed": str(seed), "git.revision": "a" * 40, **(tags or {})}
         if parent is not None:
-            tags["mlflow.parentRunId"] = parent
-        run_id = str(client.create_run(experiment, tags=tags, run_name=name).info.run_id)
+            all_tags["mlflow.parentRunId"] = parent
+        run_id = str(client.create_run(experiment, tags=all_tags, run_name=name).info.run_id)
         client.log_param(run_id, "task.name", config.task.name)
         client.log_param(run_id, "data.name", config.data.name)
         folder = self.root / "written" / run_id
@@ -150,7 +150,7 @@ def _write_predictions(path: Path, wrong: int, num_rows: int, data_seed: int) ->
     rows = classification_rows(num_rows, data_seed)
     truth = np.array([LABELS.index(label) for label in rows["label"].to_pylist()])
     chosen = np.where(np.arange(num_rows) < wrong, 1 - truth, truth)
-    logits = np.where(chosen[:, np.newaxis] == np.arange(2), 1.0, -1.0).astype(np.float32)
+    logits = np.where(chosen[:, np.newaxis] == np.arange(2), 1.0, -1.0)
     predictions = task.decode(logits, rows, LABELS)
     write_predictions(path, readable_predictions(rows, predictions), LABELS)
     stored = read_predictions(path)

@@ -49,9 +49,8 @@ def promote(
         out.print(f"{candidate} is the champion already")
         return 0
 
-    report = run_gate(
-        reader, config.gate, _run_of(reader, candidate), _run_or_why(reader, champion)
-    )
+    run = _run_of(reader, candidate)
+    report = run_gate(reader, config.gate, run, _run_or_why(reader, champion))
     _tell(report, candidate, champion)
     if _number(registry.aliased(name, CHAMPION)) != _number(champion):
         raise UserError(

@@ -92,7 +92,7 @@ def test_what_a_sweep_trained_is_to_be_pinned_first(project: RegistryProject, ro
 def test_a_dirty_tree_is_told_and_tagged(
     project: RegistryProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_id = project.trained("one", **{"git.dirty": "true"})
+    run_id = project.trained("one", tags={"git.dirty": "true"})
     register(run_id, name=None, root=project.root)
     assert "changes that no commit holds" in capsys.readouterr().err
     version = project.client.get_model_version_by_alias(NAME, "candidate")
@@ -116,7 +116,7 @@ def test_secrets_do_not_reach_a_version(
     project: RegistryProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUB_TOKEN", "a-planted-secret")
-    run_id = project.trained("with a-planted-secret", **{"data.name": "a-planted-secret"})
+    run_id = project.trained("with a-planted-secret", tags={"data.name": "a-planted-secret"})
     register(run_id, name=None, root=project.root)
     version = project.client.get_model_version_by_alias(NAME, "candidate")
     assert "planted" not in f"{version.description}{version.tags}"
