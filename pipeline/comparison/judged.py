@@ -126,9 +126,8 @@ class Condensed:
         """
         if self._kinds is None or name not in self.names:
             return self._judged.metrics(weights.astype(np.int64, copy=False))[name]
-        lines = np.ascontiguousarray(weights.T, dtype=np.float32)
-        counts = (self._indicator @ lines).T
-        return self._kinds.metrics(np.rint(counts).astype(np.int64))[name]
+        counts = self._indicator @ weights.T.astype(np.float32, order="C", copy=False)
+        return self._kinds.metrics(counts.T.astype(np.int64))[name]
 
     @cached_property
     def _indicator(self) -> csr_array:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline.comparison.code import Code
 from pipeline.comparison.loading import title
 from pipeline.data.quality.finding import count_of
 from pipeline.errors import UserError
@@ -36,12 +39,13 @@ class Selection:
     notes: tuple[str, ...]
 
 
-def latest_groups(reader: RunReader, experiment: str) -> Selection:
+def latest_groups(reader: RunReader, experiment: str, root: Path) -> Selection:
     """The newest evaluated runs of an experiment that have the test data of the newest.
 
     Args:
         reader: Reads the store.
         experiment: The experiment's name.
+        root: The project's root, for what git knows of the runs' code.
 
     Raises:
         UserError: If fewer than two groups are found.
@@ -63,7 +67,7 @@ def latest_groups(reader: RunReader, experiment: str) -> Selection:
         if len(other) > _MOST_NAMED:
             names.append(f"{len(other) - _MOST_NAMED} more")
         notes.append(capital(f"left out, since measured on other test data: {listed(names)}"))
-    groups = grouped(same)
+    groups = grouped(same, Code(reader, root))
     if len(groups) < 2:
         raise UserError(
             f"the experiment {experiment} has test predictions of one configuration only "
@@ -88,7 +92,7 @@ def latest_groups(reader: RunReader, experiment: str) -> Selection:
     )
 
 
-def named_groups(reader: RunReader, words: Sequence[str]) -> Selection:
+def named_groups(reader: RunReader, words: Sequence[str], root: Path) -> Selection:
     """The runs that words name.
 
     Words of one configuration are one group, unless nothing would be left to compare it with: then
@@ -97,6 +101,7 @@ def named_groups(reader: RunReader, words: Sequence[str]) -> Selection:
     Args:
         reader: Reads the store.
         words: Ids, their beginnings, names or keys; a parent stands for the runs nested in it.
+        root: The project's root, for what git knows of the runs' code.
 
     Raises:
         UserError: If a word names no run, or fewer than two groups are left.
@@ -119,7 +124,7 @@ def named_groups(reader: RunReader, words: Sequence[str]) -> Selection:
             " only, so there is nothing to compare it with",
             remedy="name two or more runs, or none to compare the latest ones",
         )
-    groups = grouped(run for records in named for run in records)
+    groups = grouped([run for records in named for run in records], Code(reader, root))
     if len(groups) < 2:
         groups = named
         notes.append(
@@ -141,11 +146,18 @@ def expand(reader: RunReader, record: RunRecord) -> Records:
     return tuple(children) or (record,)
 
 
-def grouped(records: Iterable[RunRecord]) -> list[Records]:
-    """Runs of one configuration and code, or of one `group`, together; in order of appearance."""
+def grouped(records: Sequence[RunRecord], code: Code) -> list[Records]:
+    """Runs of one configuration, data and code, or of one `group`; in order of appearance.
+
+    Args:
+        records: The runs.
+        code: Tells whether two ran the same code.
+    """
+    configs = Counter(record.tags.get("config.group") for record in records)
     groups: list[tuple[set[str], list[RunRecord]]] = []
     for record in records:
-        marks = _marks(record)
+        alone = configs[record.tags.get("config.group")] == 1
+        marks = _marks(record, None if alone else code)
         touched = [group for group in groups if group[0] & marks]
         if not touched:
             groups.append((marks, [record]))
@@ -168,13 +180,12 @@ def common_name(records: Sequence[RunRecord]) -> str:
     return names.pop() if len(names) == 1 else records[0].name
 
 
-def _marks(record: RunRecord) -> set[str]:
+def _marks(record: RunRecord, code: Code | None) -> set[str]:
     """What two runs of a group have in common, one of these at least."""
     marks = {f"run {record.run_id}"}
     config = record.tags.get("config.group")
-    if config is not None:
-        code = [record.tags.get(name, "") for name in ("git.revision", "git.diff_sha256")]
-        marks.add(" ".join(["config", config, *code]))
+    if config is not None and code is not None:
+        marks.add(f"config {config} {record.tags.get('data.hash')} {code.of(record)}")
     if "group" in record.tags:
         marks.add(f"group {record.tags['group']}")
     return marks
