@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from pipeline.statistics.arrays import FloatArray
 
 
 def bootstrap_p(resampled_differences: FloatArray, observed: float) -> float:

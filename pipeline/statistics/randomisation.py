@@ -10,10 +10,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from pipeline.statistics.arrays import BoolArray, FloatArray
 
 CELLS = 2**21
 """Exchanges held at once; a metric needs a few arrays of this size."""
