@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with the bounds of its interval; without bounds where nothing gives any."""
+    """A value with the bounds of its interval; NaN and without bounds where nothing gives any."""
 
     value: float
     low: float | None = None

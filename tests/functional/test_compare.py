@@ -1,0 +1,56 @@
+"""Real trainings compared through the command line, as a user types it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.functional.project import Project
+
+pytestmark = [pytest.mark.functional, pytest.mark.slow]
+
+
+def test_trained_configurations_are_compared_over_their_seeds(project: Project) -> None:
+    project.pipeline("evaluate", "optimizer.lr=1e-6", "seeds=2")
+    project.pipeline("evaluate", "optimizer.lr=3e-3", "seeds=2")
+
+    shown = project.pipeline("compare", "--html", "report.html")
+    verdict, *_ = shown.splitlines()
+    assert re.match(r"(A is better than B by|No difference that 158 examples and 2 seeds)", verdict)
+    assert re.search(r"^ *A +\S.* 0, 1 ", shown, re.MULTILINE)
+    assert re.search(r"^ *B +\S.* 0, 1 ", shown, re.MULTILINE)
+    assert re.search(r"^ *optimizer.lr +0.003 +1e-06 *$", shown, re.MULTILINE)
+    assert "tokens trained on" in shown
+    assert (project.root / "report.html").read_text(encoding="utf-8").count("<html") == 1
+
+    ids = re.findall(r"\b[0-9a-f]{8}\b", shown)
+    new, old = ids[:2], ids[2:4]
+    alone = project.pipeline("compare", old[0], new[0], "--metric", "f1_macro")
+    assert "(f1_macro; newsroom_sports, 158 test examples" in alone
+    assert "With one seed of each" in alone
+    siblings = project.pipeline("compare", *new)
+    assert "the same configuration and code" in siblings
+
+    wrong = project.pipeline("compare", old[0], new[0], "--metric", "acuracy", code=2)
+    assert "did you mean 'accuracy'?" in wrong
+    nobody = project.pipeline("compare", old[0], "no-such-run", code=2)
+    assert "has no run 'no-such-run'" in nobody
+
+    project.pipeline("evaluate", "data.split.seed=7")
+    left_out = project.pipeline("compare", code=2)
+    assert "measured on other test data" in left_out
+    other = re.search(r"test predictions of one configuration only \(\S+ \((\w{8})\)", left_out)
+    assert other is not None, left_out
+    refused = project.pipeline("compare", new[0], other[1], code=2)
+    assert "were measured on different test data: " in refused
+
+    project.pipeline("train", "optimizer.lr=5e-4")
+    bare = project.pipeline("runs")
+    assert bare
+
+
+def test_nothing_tracked_is_said_with_what_to_do(project: Project) -> None:
+    shown = project.pipeline("compare", code=2)
+    assert "there are no tracked runs yet" in shown
+    assert "dvc repro" in shown
