@@ -13,7 +13,9 @@ from pipeline.config.schema import Config
 from pipeline.console import notice, warn
 from pipeline.errors import PipelineError
 from pipeline.stages.compose import compose_checked
+from pipeline.stages.group_run import run_group
 from pipeline.stages.restore import STAGE_VARIABLE, restore_outputs
+from pipeline.stages.seeds import split_seeds
 
 ORDER = ("prepare", "train", "evaluate", "export")
 PRODUCT = {"prepare": "dataset", "train": "model", "evaluate": "evaluation", "export": "export"}
@@ -26,9 +28,14 @@ def run_stage(stage: str, overrides: Sequence[str], *, root: Path) -> None:
         stage: One of `ORDER`.
         overrides: None runs the pinned experiment as `outputs/config.yaml` says. Any make an
             ad-hoc run in `runs/<experiment>-<hash>/`; the stages before it that have not run for
-            this configuration run first.
+            this configuration run first. `seeds=5` among them, also alone, runs one configuration
+            with several seeds.
         root: The project's root.
     """
+    overrides, wish = split_seeds(overrides)
+    if wish is not None:
+        run_group(stage, overrides, wish, root=root)
+        return
     if not overrides:
         outputs = Outputs(root / "outputs")
         config = load_config(outputs.config)
