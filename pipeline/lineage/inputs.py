@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -67,24 +67,24 @@ def _paths(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _checked_out(path: Path, project: Path, root: Path) -> bool:
     """Checks out what a `.dvc` file of the worktree tracks; whether the path exists then."""
-    holders = (one.with_name(f"{one.name}.dvc") for one in (path, *path.parents))
+    inside = [one for one in (path, *path.parents) if project in one.parents]
+    holders = (one.with_name(f"{one.name}.dvc") for one in inside)
     tracked = next((one for one in holders if one.is_file()), None)
-    program = shutil.which("dvc")
-    if tracked is None or program is None or not tracked.is_relative_to(project):
+    if tracked is None:
         return False
-    cache = _dvc(program, root, "cache", "dir")
+    cache = _dvc(root, "cache", "dir")
     if cache is None:
         return False
-    _dvc(program, project, "cache", "dir", "--local", cache.strip())
-    _dvc(program, project, "config", "--local", "cache.type", "reflink,symlink,copy")
-    _dvc(program, project, "checkout", "--quiet", str(tracked))
+    _dvc(project, "cache", "dir", "--local", cache.strip())
+    _dvc(project, "config", "--local", "cache.type", "reflink,symlink,copy")
+    _dvc(project, "checkout", "--quiet", str(tracked))
     return path.exists()
 
 
-def _dvc(program: str, directory: Path, *arguments: str) -> str | None:
+def _dvc(directory: Path, *arguments: str) -> str | None:
     """What a dvc command prints; None if it fails."""
     done = subprocess.run(  # noqa: S603 - our own arguments
-        [program, *arguments],
+        [sys.executable, "-m", "dvc", *arguments],
         cwd=directory,
         capture_output=True,
         text=True,

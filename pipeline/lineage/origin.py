@@ -115,20 +115,24 @@ def _config(reader: RunReader, record: RunRecord, into: Path) -> Mapping[str, An
             remedy="look at the run's artifacts in the MLflow UI; a store without a server keeps "
             "them on the machine that ran it",
         )
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
+    text = path.read_text(encoding="utf-8")
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError:  # a mask where a value stood alone is no YAML
+        values = None
+    known = values if isinstance(values, dict) else {}
+    if MASK in (text if not known else str({**known, "tracking": None})):
+        raise UserError(
+            f"the configuration of {title(record)} held a secret, which tracking does not keep",
+            remedy=f"look for {MASK} in its artifact {CONFIG}; keep secrets in environment "
+            "variables, not in conf/",
+        )
+    if not known:
         raise UserError(
             f"the artifact {CONFIG} of {title(record)} is not a configuration",
             remedy="train it again",
         )
-    masked = [key for key, text in values.items() if key != "tracking" and MASK in str(text)]
-    if masked:
-        raise UserError(
-            f"the configuration of {title(record)} held a secret, which tracking does not keep "
-            f"({', '.join(masked)})",
-            remedy="keep secrets in environment variables, not in conf/",
-        )
-    return values
+    return known
 
 
 def _patch(reader: RunReader, record: RunRecord, into: Path, notes: list[str]) -> bytes:

@@ -31,7 +31,8 @@ def track_run(
     params: Mapping[str, Any] | None = None,
     metrics: Mapping[str, float] | None = None,
     texts: Mapping[str, str] | None = None,
-    status: Status | None = "FINISHED",
+    status: Status = "FINISHED",
+    revision: str | None = REVISION,
 ) -> None:
     """Tracks a run in a project.
 
@@ -46,7 +47,8 @@ def track_run(
         params: Settings.
         metrics: Metrics at step 1.
         texts: Artifacts.
-        status: How it ends; None if it goes on.
+        status: How it ends.
+        revision: The commit it ran from, on a clean tree; None outside a repository.
     """
     journal = JournalWriter(journal_directory(root, key))
     journal.append(
@@ -60,8 +62,7 @@ def track_run(
     log = RunLog(key, journal)
     log.set_tags(
         {
-            "git.revision": REVISION,
-            "git.dirty": "false",
+            **({} if revision is None else {"git.revision": revision, "git.dirty": "false"}),
             **({} if role is None else {"role": role}),
             **({"data.hash": "d" * 64} if role == "model" else {}),
             **(tags or {}),
@@ -71,5 +72,4 @@ def track_run(
     log.log_metrics(metrics or {}, 1)
     for path, text in (texts or {}).items():
         log.log_text(text, path)
-    if status is not None:
-        log.finish(status)
+    log.finish(status)
