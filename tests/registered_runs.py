@@ -103,6 +103,8 @@ class RegistryProject:
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """Writes the run of a model that is wrong on the first rows, and returns its id."""
+        from mlflow.entities import Metric, Param
+
         client = self.client
         config = compose([f"seed={seed}"], self.root)
         found = client.get_experiment_by_name("text_classification/newsroom_sports")
@@ -115,8 +117,8 @@ class RegistryProject:
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent
         run_id = str(client.create_run(experiment, tags=all_tags, run_name=name).info.run_id)
-        client.log_param(run_id, "task.name", config.task.name)
-        client.log_param(run_id, "data.name", config.data.name)
+        params = {"task.name": config.task.name, "data.name": config.data.name}
+        metrics: dict[str, float] = {}
         folder = self.root / "written" / run_id
         write_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json")))
         if report is not None:
@@ -124,9 +126,13 @@ class RegistryProject:
         if evaluated:
             path = folder / "evaluation" / "predictions_test.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            for metric, value in _write_predictions(path, wrong, num_rows, data_seed).items():
-                client.log_metric(run_id, f"test/{metric}", value)
+            metrics = _write_predictions(path, wrong, num_rows, data_seed)
             client.set_tag(run_id, "data.test_hash", test_hash(read_predictions(path).rows))
+        client.log_batch(
+            run_id,
+            [Metric(f"test/{key}", value, 0, 0) for key, value in metrics.items()],
+            [Param(key, value) for key, value in params.items()],
+        )
         client.log_artifacts(run_id, str(folder))
         if has_model:
             self._log_model(run_id, experiment)

@@ -19,7 +19,7 @@ class Check:
 
     Attributes:
         name: What is looked at.
-        limit: What is asked for; a dash where nothing is.
+        limit: What is asked for; where nothing is, the key that would.
         value: What was found; a dash where nothing was.
         verdict: Whether that is enough.
         reason: Why it failed or was not checked, in words; empty where it passed.
@@ -113,7 +113,7 @@ def checked(name: str, asked: str, shown: str, enough: bool, key: str) -> Check:
 
 def unchecked(name: str, shown: str, key: str) -> Check:
     """A figure that the gate's key sets no limit to."""
-    return Check(name, ABSENT, shown, "not checked", f"gate.{key} is not set")
+    return Check(name, f"no gate.{key}", shown, "not checked", f"gate.{key} is not set")
 
 
 def _drop(value: float) -> str:

@@ -81,12 +81,13 @@ def _metric_checks(
     own = value_check(gate, measured)
     if champion is None:
         reason = "there is no champion yet"
-        return (own, Check(AGAINST, ABSENT, ABSENT, "not checked", reason)), None
+        return (own, Check(AGAINST, ABSENT, "no champion yet", "not checked", reason)), None
     try:
         comparison = _compared(reader, gate, candidate, champion, measured.metric)
     except UserError as error:
         return (own, Check(AGAINST, "comparable", ABSENT, "failed", _in_words(error))), None
-    return (own, *champion_checks(gate, comparison)), next(_verdicts(comparison))
+    verdict = f"{next(_verdicts(comparison))} (A is the champion, B the candidate)"
+    return (own, *champion_checks(gate, comparison)), verdict
 
 
 def _measured(gate: GateConfig, loaded: LoadedRun) -> Measured:

@@ -46,7 +46,7 @@ def promote(
     champion = registry.aliased(name, CHAMPION)
     candidate = _chosen(registry, name, version, champion)
     if champion is not None and champion.number == candidate.number:
-        out.print(f"{candidate} is the champion already")
+        out.print(f"{candidate} is the champion already", soft_wrap=True)
         return 0
 
     run = _run_of(reader, candidate)
@@ -59,10 +59,11 @@ def promote(
         )
     record_outcome(registry, candidate, champion, report, run)
     if report.failures:
-        out.print(f"not promoted: {candidate} failed {_counted(report)}")
+        out.print(f"not promoted: {candidate} failed {_counted(report)}", soft_wrap=True)
         return 1
     was = "there was none" if champion is None else f"was version {champion.number}"
-    out.print(f"promoted: {candidate} is {CHAMPION} ({was}): models:/{name}@{CHAMPION}")
+    where = f"models:/{name}@{CHAMPION}"
+    out.print(f"promoted: {candidate} is {CHAMPION} ({was}): {where}", soft_wrap=True)
     notice(f"page: {registry.page(candidate)}")
     return 0
 
@@ -132,9 +133,9 @@ def _tell(report: GateReport, candidate: Version, champion: Version | None) -> N
     against = "" if champion is None else f" against version {champion.number}"
     out.print(gate_table(report, f"{candidate}{against}"))
     if report.verdict is not None:
-        out.print(f"{report.verdict} (A is the champion, B the candidate)", markup=False)
+        out.print(report.verdict, markup=False, soft_wrap=True)
     for check in report.failures:
-        out.print(f"{check.name}: {check.reason}", markup=False)
+        out.print(f"{check.name}: {check.reason}", markup=False, soft_wrap=True)
 
 
 def _counted(report: GateReport) -> str:

@@ -59,11 +59,11 @@ def register(word: str, *, name: str | None, root: Path) -> int:
         )
     champion = registry.aliased(name, CHAMPION)
     if champion is not None and champion.number == version.number:
-        out.print(f"{version} is this run's model already, and the champion")
+        out.print(f"{version} is this run's model already, and the champion", soft_wrap=True)
         return 0
     registry.point(version, CANDIDATE)
     was = "was registered before and is" if known else "is"
-    out.print(f"{version} {was} the candidate: models:/{name}@{CANDIDATE}")
+    out.print(f"{version} {was} the candidate: models:/{name}@{CANDIDATE}", soft_wrap=True)
     notice(f"page: {registry.page(version)}")
     notice(f"to make it the champion: python -m pipeline promote {_argument(name)}")
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.schema import TrackingConfig
+from pipeline.errors import UserError
 from pipeline.tracking.access import StoreAccess
 from pipeline.tracking.params import clean_name
 from pipeline.tracking.secrets import Redactor
@@ -19,6 +20,7 @@ from pipeline.tracking.status import user_interface
 from pipeline.tracking.store import URI_VARIABLE
 
 if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
     from mlflow.tracking import MlflowClient
 
@@ -119,9 +121,13 @@ class ModelRegistry:
             model_id: The logged model.
             description: Markdown.
             tags: Texts by name.
+
+        Raises:
+            UserError: If the logged model was deleted.
         """
         source = f"models:/{model_id}"
         with self._store.asking() as client:
+            _logged_model(client, model_id)
             if _model(client, name) is None:
                 _create_model(client, name)
             with _default_store(self._store.uri):
@@ -194,6 +200,20 @@ def _model(client: MlflowClient, name: str) -> RegisteredModel | None:
         raise
 
 
+def _logged_model(client: MlflowClient, model_id: str) -> LoggedModel:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(
+            f"the run's logged model {model_id} was deleted in MLflow",
+            remedy="train it again, then register that run",
+        ) from error
+
+
 def _create_model(client: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -206,7 +226,7 @@ def _create_model(client: MlflowClient, name: str) -> None:
 
 def _link(client: MlflowClient, model_id: str, version: Version) -> None:
     """Tells the logged model of its version: a server does so itself, a database does not."""
-    tags = client.get_logged_model(model_id).tags or {}
+    tags = _logged_model(client, model_id).tags or {}
     links = json.loads(tags.get(_LINKS_TAG, "[]"))
     known = {(link["name"], str(link["version"])) for link in links}
     if (version.name, str(version.number)) not in known:

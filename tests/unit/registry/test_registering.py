@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -80,6 +81,25 @@ def test_a_run_without_a_logged_model_says_what_to_do(project: RegistryProject) 
     run_id = project.trained("one", has_model=False)
     with pytest.raises(UserError, match=r"logged no model(.|\n)*tracking\.log_model=true"):
         register(run_id, name=None, root=project.root)
+
+
+def test_a_deleted_model_is_told(project: RegistryProject) -> None:
+    run_id = project.trained("one")
+    (output,) = project.client.get_run(run_id).outputs.model_outputs
+    project.client.delete_logged_model(output.model_id)
+    with pytest.raises(UserError, match="was deleted in MLflow"):
+        register(run_id, name=None, root=project.root)
+
+
+def test_the_store_of_the_environment_stays_the_user_s(
+    project: RegistryProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", project.uri)
+    register(project.trained("one"), name=None, root=project.root)
+    assert os.environ["MLFLOW_TRACKING_URI"] == project.uri
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    register(project.trained("two"), name=None, root=project.root)
+    assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
 @pytest.mark.parametrize("role", ["trial", "study", "seed"])
