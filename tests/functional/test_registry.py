@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.manifest import Manifest
+from tests.functional.project import Project
+from tests.registered_runs import NAME
+
+pytestmark = pytest.mark.functional
+
+LEARNS = ("trainer.max_epochs=4", "optimizer.lr=3e-3")
+PREDICT = f"""
+import mlflow
+
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+model = mlflow.pyfunc.load_model("models:/{NAME}@champion")
+found = model.predict(["The home team won the match in the last minute."])
+print("ROWS", len(found))
+"""
+
+
+def trained(project: Project, *overrides: str, stages: tuple[str, ...]) -> str:
+    """Runs stages in a directory of their own and returns the key of the model's run."""
+    runs = project.root / "runs"
+    before = set(runs.glob("*"))
+    for stage in stages:
+        project.pipeline(stage, *overrides)
+    (made,) = set(runs.glob("*")) - before
+    return Manifest.read(made / "model").run_key
+
+
+def set_gate(project: Project, **limits: float) -> None:
+    project.set_params(gate=limits)
+
+
+def test_a_candidate_becomes_champion_only_if_it_is_as_good(project: Project) -> None:
+    whole = ("train", "evaluate", "export")
+    first = trained(project, *LEARNS, stages=whole)
+    project.pipeline("register", first)
+    said = project.pipeline("promote")
+    assert f"promoted: {NAME} version 1 is champion (there was none)" in said
+
+    worse = trained(
+        project, "seed=2", "trainer.max_steps=1", "optimizer.lr=1e-9", stages=("train", "evaluate")
+    )
+    project.pipeline("register", worse)
+    said = project.pipeline("promote", code=1)
+    assert "significantly worse" in said
+    assert "the run was not exported: run export" in said
+    assert f"not promoted: {NAME} version 2 failed 2 checks" in said
+
+    other_seed = trained(project, *LEARNS, "seed=1", stages=whole)
+    project.pipeline("register", other_seed)
+    project.pipeline("register", other_seed)
+    set_gate(project, max_latency_ms=1e-4, max_size_mb=1e-4)
+    said = project.pipeline("promote", code=1)
+    assert "gate.max_latency_ms asks for at most 0.0001 ms" in said
+    assert "gate.max_size_mb asks for at most 0.0001 MB" in said
+    assert f"not promoted: {NAME} version 3 failed 2 checks" in said
+    set_gate(project)
+    said = project.pipeline("promote")
+    assert f"promoted: {NAME} version 3 is champion (was version 1)" in said
+    assert f"{NAME} version 3 is the champion already" in project.pipeline("promote")
+    assert "ROWS 1" in project.run("python", "-c", PREDICT)
+
+
+def test_a_sweep_s_word_or_none_is_answered_without_a_traceback(project: Project) -> None:
+    said = project.pipeline("register", "nothing", code=2)
+    assert "Traceback" not in said
+    assert "remedy:" in said
+    said = project.pipeline("promote", code=2)
+    assert "Traceback" not in said
+    assert not Path(project.root / "mlflow.db").exists()
