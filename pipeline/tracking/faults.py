@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from pipeline.errors import did_you_mean
 
+_LOCKED = "the database is locked by another program"
+_NO_ANSWER = "the server does not answer"
 _SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -32,7 +34,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"database is locked|database table is locked|lock_timeout|file lock",
-        "the database is locked by another program",
+        _LOCKED,
         "end that program, or wait; then run `python -m pipeline sync`",
     ),
     (
@@ -60,7 +62,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         r"Connection refused|Failed to establish|Name or service|getaddrinfo|Max retries"
         r"|Connection(?: was)? (?:reset|aborted)|timed? ?out|RemoteDisconnected|\b50\d\b"
         r"|could not connect|NameResolution",
-        "the server does not answer",
+        _NO_ANSWER,
         "start it or mend the address (tracking.uri or $MLFLOW_TRACKING_URI), "
         "then run `python -m pipeline sync`",
     ),
@@ -111,3 +113,8 @@ def explain(error: BaseException, uri: str) -> Fault:
         f"the tracking store {uri} cannot be used: {text.splitlines()[0][:300]}",
         "run `python -m pipeline doctor`, then `python -m pipeline sync`",
     )
+
+
+def is_outage(message: str) -> bool:
+    """Whether a fault's message says that the store takes nothing at the moment."""
+    return message.endswith((_LOCKED, _NO_ANSWER))

@@ -1,27 +1,35 @@
-"""The sender process: follows a run's journal and those of runs nested in it, at low priority.
+"""The sender process: follows a run's journal and those of runs nested in it.
 
-It ends when all are delivered and nobody writes them any more. A run whose process died without a
-word is ended as KILLED.
+When all are delivered and nobody writes them any more, it delivers what earlier commands left for
+the same store, and ends. A run whose process died without a word is ended as KILLED.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
+import threading
 import time
 from pathlib import Path
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from pipeline.tracking.delivery import Delivery, journal_lock
 from pipeline.tracking.journal import FILE_NAME, family, finish_dead_run, has_writer
+from pipeline.tracking.secrets import Redactor
+from pipeline.tracking.state import pending_events
 from pipeline.tracking.store import URI_VARIABLE
+from pipeline.tracking.sync import deliver_left
 
 _POLL_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 15.0
 _ORPHAN_SECONDS = 60.0
 """How long a sender keeps trying after its training process has ended without waiting for it."""
+_LONGEST_SILENCE_SECONDS = 1800.0
+"""How long a sender whose training process has ended may take over one upload."""
+_LOCK_LOOK_SECONDS = 1.0
 
 
 class _Alarm:
@@ -93,8 +101,12 @@ class _Follower:
         return 0
 
 
-def follow(directory: Path, uri: str, root: Path) -> None:
-    """Delivers a journal, whose lock is held, and those nested in it, until all are complete."""
+def follow(directory: Path, uri: str, root: Path) -> bool:
+    """Delivers a journal, whose lock is held, and those nested in it, until all are complete.
+
+    Returns:
+        Whether all are; otherwise the store did not take them for a minute.
+    """
     alarm = _Alarm()
     follower = _Follower(directory, uri, root)
     last_alive = time.monotonic()
@@ -103,25 +115,61 @@ def follow(directory: Path, uri: str, root: Path) -> None:
         if alive:
             last_alive = time.monotonic()
         elif not failures:
-            return
+            return True
         if time.monotonic() - last_alive > _ORPHAN_SECONDS:
-            return
+            return False
         backoff = min(_POLL_SECONDS * 2.0 ** min(failures, 8), _LONGEST_PAUSE_SECONDS)
         alarm.wait(backoff if failures else _POLL_SECONDS)
 
 
+def take_idle_time_only() -> None:
+    """Leaves the processor, and the disk, to whoever else wants them.
+
+    Where the system has no such class of processes, the lowest priority has to do.
+    """
+    os.nice(19)
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _end_when_stuck(directory: Path, store: str) -> None:
+    """Ends this process, once nobody writes, where the store takes nothing for half an hour."""
+    before, since = -1, time.monotonic()
+    while True:
+        time.sleep(_ORPHAN_SECONDS)
+        waiting = sum(pending_events(journal, store) for journal in family(directory))
+        if waiting != before or any(has_writer(journal) for journal in family(directory)):
+            before, since = waiting, time.monotonic()
+        elif time.monotonic() - since > _LONGEST_SILENCE_SECONDS:
+            os._exit(1)
+
+
+def _acquire(lock: FileLock, directory: Path) -> bool:
+    """Waits until no other process delivers the journal; false if nobody writes it any more."""
+    while True:
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=_LOCK_LOOK_SECONDS)
+            return True
+        if not has_writer(directory):
+            return False
+
+
 def main() -> None:
-    """Runs as `python -m pipeline.tracking.follow JOURNAL_DIRECTORY ROOT`."""
-    os.nice(10)
-    directory, root = Path(sys.argv[1]), Path(sys.argv[2])
+    """Runs as `python -m pipeline.tracking.follow idle|now JOURNAL_DIRECTORY ROOT`."""
+    urgency, directory, root = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    if urgency == "idle":
+        take_idle_time_only()
+    uri = os.environ[URI_VARIABLE]
     lock = journal_lock(directory)
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=_ORPHAN_SECONDS)
-        except Timeout:
-            if not has_writer(directory):
-                return
-    follow(directory, os.environ[URI_VARIABLE], root)
+    if not _acquire(lock, directory):
+        return
+    watch = (directory, Redactor().text(uri))
+    threading.Thread(target=_end_when_stuck, args=watch, daemon=True).start()
+    complete = follow(directory, uri, root)
+    lock.release()
+    if complete:
+        take_idle_time_only()
+        deliver_left(root, uri)
 
 
 if __name__ == "__main__":

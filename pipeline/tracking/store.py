@@ -22,12 +22,13 @@ _INIT_TIMEOUT_SECONDS = 120
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """No telemetry, no chatter; the sender has its own patience, so a request fails soon."""
+_NO_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""MLflow would repeat a request whose answer was lost, and so make a run twice."""
 
 
 def resolve_uri(uri: str | None, root: Path) -> str:
@@ -150,6 +151,7 @@ def _create(path: Path, artifacts: Path) -> None:
 def _be_quiet() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    os.environ.update(_NO_RETRIES)
     warnings.filterwarnings("ignore", module=r"mlflow|alembic|sqlalchemy")
 
 
