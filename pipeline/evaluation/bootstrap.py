@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from pipeline.statistics.percentiles import bias_corrected
 from pipeline.tasks.base import FloatArray, IntArray
 
 CELLS = 2**21
@@ -117,21 +117,8 @@ def intervals(
         defined = resamples[name][~np.isnan(resamples[name])]
         if np.isnan(value) or not len(defined):
             continue
-        low, high = np.quantile(defined, _levels(defined, value, confidence))
-        found[name] = Interval(float(value), float(low), float(high))
+        found[name] = Interval(float(value), *bias_corrected(defined, value, confidence))
     return found
-
-
-def _levels(resamples: FloatArray, value: float, confidence: float) -> tuple[float, float]:
-    """Which percentiles bound the interval: moved by twice the bias, in standard deviations."""
-    count = len(resamples)
-    # A hair's breadth: equal fractions differ in the last bit when their sums are ordered anew.
-    near = np.isclose(resamples, value, rtol=0.0, atol=1e-12)
-    below = ((resamples < value) & ~near).sum() + near.sum() / 2
-    normal = NormalDist()
-    bias = normal.inv_cdf(float(np.clip(below / count, 0.5 / count, 1 - 0.5 / count)))
-    reach = normal.inv_cdf((1 + confidence) / 2)
-    return normal.cdf(2 * bias - reach), normal.cdf(2 * bias + reach)
 
 
 def differences(
