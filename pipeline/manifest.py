@@ -20,6 +20,8 @@ class Manifest(BaseModel):
 
     run_key: str
     """The run's own key; tracking continues the same MLflow run under it."""
+    parent_key: str | None = None
+    """The key of the run it is nested in; None for a model of an earlier version or of a sweep."""
     experiment: str
     task: str
     """The task's kind, as the config names it."""
@@ -53,6 +55,10 @@ class Manifest(BaseModel):
     """Time in training steps of all parts of the run; validation and saving are not counted."""
     tokens_per_second: float
     """Training tokens, padding not counted, per second of training."""
+    peak_memory_mb: float | None = None
+    """Largest resident memory of the training process, in 10^6 bytes."""
+    energy_wh: float | None = None
+    """Energy that the machine took while it trained, in watt-hours, where that can be read."""
 
     def write(self, model_directory: Path) -> None:
         """Writes the manifest beside the model's weights."""

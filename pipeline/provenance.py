@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = (
     "torch",
@@ -30,6 +33,49 @@ LIBRARIES = (
     "onnxruntime",
 )
 """The distributions whose versions can change a result."""
+
+_SERVING = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "huggingface-hub",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "rich",
+    "scikit-learn",
+    "ftfy",
+    "jieba",
+    "mlflow",
+)
+"""The distributions that a trained model needs to predict."""
+_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_MAX_CPU_ISA",
+    "PYTHONHASHSEED",
+    "TOKENIZERS_PARALLELISM",
+    "HF_HUB_OFFLINE",
+    "WORLD_SIZE",
+    "RANK",
+    "LOCAL_RANK",
+    "SLURM_JOB_ID",
+    "DVC_STAGE",
+    "DVC_EXP_NAME",
+    "DVC_EXP_BASELINE_REV",
+    "LC_ALL",
+    "LANG",
+    "TZ",
+)
+"""The variables that can change a result or its time; none of them is a secret."""
 
 _DVC_VARIABLES = {
     "dvc.stage": "DVC_STAGE",
@@ -115,9 +161,26 @@ class Provenance:
             tags["git.revision"] = self.git.revision
             tags["mlflow.source.git.commit"] = self.git.revision
             tags["git.dirty"] = str(self.git.dirty).lower()
+        if self.git.diff:
+            tags["git.diff_sha256"] = hashlib.sha256(self.git.diff.encode()).hexdigest()
         if self.git.branch is not None:
             tags["git.branch"] = self.git.branch
         return tags
+
+    def environment(self) -> dict[str, Any]:
+        """All that surrounds a run, as JSON: machine, versions, packages, threads, variables."""
+        return {
+            "machine": asdict(self.machine),
+            "python": {
+                "version": platform.python_version(),
+                "implementation": platform.python_implementation(),
+                "executable": sys.executable,
+            },
+            "versions": self.versions,
+            "packages": dict(line.split("==", 1) for line in packages()),
+            "variables": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+            "dvc": self.dvc,
+        }
 
 
 def collect(root: Path) -> Provenance:
@@ -174,6 +237,22 @@ def packages() -> list[str]:
         f"{distribution.name}=={distribution.version}" for distribution in metadata.distributions()
     }
     return sorted(found, key=str.lower)
+
+
+def serving_requirements(further: Iterable[str] = ()) -> list[str]:
+    """What a trained model needs to predict, pinned to what is installed, as pip reads it.
+
+    Args:
+        further: Distributions that this model needs besides.
+    """
+    found = []
+    for name in (*_SERVING, *further):
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        found.append(f"{name}=={version.partition('+')[0]}")
+    return sorted(found)
 
 
 def machine() -> Machine:

@@ -267,7 +267,10 @@ class TrackingConfig(Group):
     experiment: str | None = None
     """MLflow experiment; by default `<task>/<data>`."""
     run_name: str | None = None
-    """Name of the run; by default made of experiment, model and seed."""
+    """Name of the run; by default made of experiment, model, what differs from the experiment, and
+    seed."""
+    log_model: bool = True
+    """Whether the trained weights are kept in MLflow too."""
 
 
 class GateConfig(Group):

@@ -21,15 +21,25 @@ from pipeline.evaluation.results import Results, measure_all, metrics_table
 from pipeline.evaluation.tables import (
     per_class,
     readable_predictions,
+    test_hash,
     write_csv,
     write_decision_tables,
     write_predictions,
 )
 from pipeline.manifest import Manifest
 from pipeline.models.saving import load_saved_model
-from pipeline.stages.run_log import open_stage_run
+from pipeline.stages.description import RunFacts, pages_of_evaluation, pages_of_training
+from pipeline.stages.naming import changes
+from pipeline.stages.run_log import (
+    RunKeys,
+    dataset_ref,
+    later_tags,
+    open_stage_runs,
+    weights_sha256,
+)
 from pipeline.tasks.base import Task
 from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tracking.log import RunLog
 from pipeline.training.hardware import (
     configured,
     resolve_accelerator,
@@ -76,7 +86,13 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
     manifest.check_dataset(dataset.info.fingerprint, model=outputs.model, dataset=outputs.dataset)
     task = load_task(manifest.task, manifest.task_options)
     predictions = _predict(task, dataset, outputs.model, config.trainer)
-    with open_stage_run(config, root=root, key=manifest.run_key, stage="evaluate") as log:
+    test = dataset.split("test").table
+    tags = {**later_tags("evaluate", root), "data.test_hash": test_hash(test)}
+    keys = RunKeys.of(manifest)
+    with open_stage_runs(
+        config, keys, root=root, stage="evaluate", tags=tags, manifest=manifest
+    ) as runs:
+        log = runs.model
         results = _measure(config, task, dataset, predictions)
         with replace_directory(outputs.evaluation) as fresh:
             write_json(fresh / METRICS, results.as_json())
@@ -86,11 +102,38 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
         log.log_metrics(trained, manifest.best_step)
         log.log_metrics(others, manifest.best_step, replace=True)
         log.log_artifact(outputs.evaluation)
+        _link(log, results, dataset, manifest.best_step)
+        log.set_tags({"weights.sha256": weights_sha256(outputs.model)})
+        trained_here = [] if runs.is_new else pages_of_training(outputs.dataset)
+        runs.describe(
+            RunFacts(
+                config,
+                manifest,
+                data=(dataset.info.name, dataset.info.rows),
+                changes=changes(config, root) if config.tracking.enabled else (),
+                metrics=results.as_json(),
+                pages=[*pages_of_evaluation(outputs.evaluation), *trained_here],
+            )
+        )
     out.print(metrics_table(results.as_json(), config.evaluation.confidence))
     for line in results.comparisons():
         out.print(line)
     notice(f"evaluated: {shown(outputs.evaluation, root)}")
     return EvaluateResult(outputs.evaluation, results)
+
+
+def _link(log: RunLog, results: Results, dataset: EncodedDataset, step: int) -> None:
+    """Makes the scalar metrics of the trained model also those of the model that MLflow keeps."""
+    names = results.metric_names
+    for split, prefix in (("test", "test"), ("validation", "best/val")):
+        found = getattr(results, split).intervals
+        points = [
+            f"{prefix}/{name}{end}"
+            for name in names
+            if name in found
+            for end in ("", "_low", "_high")
+        ]
+        log.link_metrics(points, step, dataset_ref(dataset.info, split))
 
 
 def _predict(

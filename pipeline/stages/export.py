@@ -25,7 +25,9 @@ from pipeline.export.layout import CARD, REPORT
 from pipeline.export.report import ExportReport
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
-from pipeline.stages.run_log import open_stage_run
+from pipeline.stages.description import RunFacts, pages_of_evaluation, pages_of_training
+from pipeline.stages.naming import changes
+from pipeline.stages.run_log import RunKeys, later_tags, open_stage_runs
 from pipeline.tasks.base import Task
 from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.tracking.params import flatten
@@ -59,24 +61,40 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
     manifest.check_dataset(dataset.info.fingerprint, model=outputs.model, dataset=outputs.dataset)
     metrics = read_json(outputs.evaluation / "metrics.json")
     task = load_task(manifest.task, manifest.task_options)
-    with replace_directory(outputs.export) as fresh:
-        shutil.copytree(outputs.model, fresh, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        report = export_model(fresh, task, dataset, config.export)
-        write_json(fresh / REPORT, report.to_json())
-        facts = CardFacts(
-            manifest=manifest,
-            dataset=dataset.info,
-            model_config=read_model_config(fresh),
-            metrics=metrics,
-            per_class=_per_class(outputs.evaluation / "per_class.csv"),
-            report=report,
-            **_card_settings(config, task),
+    tags = later_tags("export", root)
+    keys = RunKeys.of(manifest)
+    with open_stage_runs(
+        config, keys, root=root, stage="export", tags=tags, manifest=manifest
+    ) as runs:
+        with replace_directory(outputs.export) as fresh:
+            shutil.copytree(outputs.model, fresh, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            report = export_model(fresh, task, dataset, config.export)
+            write_json(fresh / REPORT, report.to_json())
+            facts = CardFacts(
+                manifest=manifest,
+                dataset=dataset.info,
+                model_config=read_model_config(fresh),
+                metrics=metrics,
+                per_class=_per_class(outputs.evaluation / "per_class.csv"),
+                report=report,
+                **_card_settings(config, task),
+            )
+            write_text(fresh / CARD, str(build_card(facts)))
+        runs.model.log_metrics(report.metrics(), manifest.best_step, replace=True)
+        runs.model.log_artifact(outputs.export / REPORT, "export")
+        runs.model.log_artifact(outputs.export / CARD, "export")
+        pages = [*pages_of_evaluation(outputs.evaluation), ("model card", f"export/{CARD}")]
+        runs.describe(
+            RunFacts(
+                config,
+                manifest,
+                data=(dataset.info.name, dataset.info.rows),
+                changes=changes(config, root) if config.tracking.enabled else (),
+                metrics=metrics,
+                export=report.to_json(),
+                pages=[*pages, *([] if runs.is_new else pages_of_training(outputs.dataset))],
+            )
         )
-        write_text(fresh / CARD, str(build_card(facts)))
-    with open_stage_run(config, root=root, key=manifest.run_key, stage="export") as run_log:
-        run_log.log_metrics(report.metrics(), manifest.best_step, replace=True)
-        run_log.log_artifact(outputs.export / REPORT, "export")
-        run_log.log_artifact(outputs.export / CARD, "export")
     _tell(report, shown(outputs.export / CARD, root))
     return ExportResult(outputs.export, report)
 

@@ -1,40 +1,42 @@
-"""One training from a configuration: what it needs, its key, its model on disk, its tracked run."""
+"""One training from a configuration: what it needs, its key, its model on disk."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import Outputs, cache_root, content_hash, write_json
-from pipeline.config.compose import config_hash, to_yaml
-from pipeline.config.schema import WITHOUT_EFFECT, Config
+import pyarrow as pa
+
+from pipeline.artifacts import Outputs, cache_root, write_json
+from pipeline.config.compose import config_hash
+from pipeline.config.schema import Config
 from pipeline.data.preprocessing import FILE_NAME as PREPROCESSING
-from pipeline.data.store import DatasetInfo, EncodedDataset
+from pipeline.data.store import EncodedDataset
 from pipeline.errors import UserError
 from pipeline.manifest import Manifest
 from pipeline.models.checkpoint import Checkpoint, open_checkpoint
 from pipeline.models.locate import weight_files
 from pipeline.models.method import MethodReport, apply_method
 from pipeline.models.saving import save_model
-from pipeline.provenance import Provenance, packages
+from pipeline.provenance import Provenance
 from pipeline.tasks.base import MetricSpec, Task
 from pipeline.tasks.registry import load_task, primary_metric
-from pipeline.tracking.log import Context, RunLog
-from pipeline.training.curves import curve_rows, draw_curves
+from pipeline.tracking.log import RunLog
+from pipeline.training.curves import curve_rows
 from pipeline.training.fit import FitResult, fit
 from pipeline.training.hardware import world_size
 from pipeline.training.identity import training_key
 from pipeline.training.randomness import seed_initialisation
 from pipeline.training.state import StateStore
+from pipeline.training.usage import Usage, UsageMeter
 from pipeline.training.watching import Watcher
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CURVES = "curves.json"
-_CONTEXTS: dict[str, Context] = {"train": "training", "validation": "validation", "test": "test"}
+_USAGE = "usage.json"
 
 
 class Training:
@@ -51,6 +53,8 @@ class Training:
         primary: The metric that chooses weights.
         model: The model, changed in place by `fit`.
         method: How much of it is trained.
+        usage: What training took, once it has begun.
+        earlier_seconds: Time of its earlier parts, if it was interrupted.
 
     Raises:
         UserError: If the dataset does not fit the config, or the checkpoint is at fault.
@@ -74,6 +78,8 @@ class Training:
         seed_initialisation(config.seed)
         self.model: PreTrainedModel = self.task.build_model(self._checkpoint, info.label_names)
         self.method: MethodReport = apply_method(self.model, config.method)
+        self.usage = Usage()
+        self.earlier_seconds = 0.0
 
     def states(self, root: Path, run: str | None = None) -> StateStore:
         """Where this training's states are kept: named by all that determines the weights.
@@ -104,6 +110,11 @@ class Training:
         self, states: StateStore, log: RunLog | None, watcher: Watcher | None = None
     ) -> FitResult:
         """Trains, or goes on from a state; see `pipeline.training.fit.fit`."""
+        with UsageMeter(states.directory / _USAGE) as meter:
+            self.earlier_seconds, self.usage = meter.usage.seconds, meter.usage
+            return self._fit(states, log, watcher)
+
+    def _fit(self, states: StateStore, log: RunLog | None, watcher: Watcher | None) -> FitResult:
         return fit(
             self.model,
             self.task,
@@ -121,10 +132,40 @@ class Training:
             watcher=watcher,
         )
 
+    @property
+    def checkpoint(self) -> str:
+        """Where the weights come from, in words."""
+        return self._checkpoint.description
+
+    def predict(self, rows: pa.Table) -> pa.Table:
+        """What the trained model gives for some encoded rows."""
+        import torch
+
+        info = self.dataset.info
+        batch = self.task.collate(rows, pad_token_id=info.pad_token_id, pad_to_multiple_of=1)
+        inputs = {name: batch[name] for name in self.task.export_spec(self.model).inputs}
+        with torch.inference_mode():
+            logits = self.model(**inputs).logits
+        return self.task.decode(logits.double().numpy(), rows, info.label_names)
+
     def write(
-        self, directory: Path, fitted: FitResult, run_key: str, provenance: Provenance
-    ) -> None:
-        """Writes model, tokenizer, manifest and learning curves."""
+        self,
+        directory: Path,
+        fitted: FitResult,
+        run_key: str,
+        provenance: Provenance,
+        *,
+        parent_key: str | None = None,
+    ) -> Manifest:
+        """Writes model, tokenizer, manifest and learning curves.
+
+        Args:
+            directory: Where to.
+            fitted: What training came to.
+            run_key: The key of the model's tracked run.
+            provenance: Where the process comes from.
+            parent_key: The key of the run around it.
+        """
         config, info = self._config, self.dataset.info
         tokenizer = self._checkpoint.tokenizer
         assert tokenizer is not None
@@ -132,8 +173,9 @@ class Training:
         if (self.dataset.directory / PREPROCESSING).is_file():
             shutil.copyfile(self.dataset.directory / PREPROCESSING, directory / PREPROCESSING)
         write_json(directory / CURVES, curve_rows(fitted.curve, self.primary.name))
-        Manifest(
+        manifest = Manifest(
             run_key=run_key,
+            parent_key=parent_key,
             experiment=config.experiment,
             task=config.task.kind,
             task_options=config.task.options,
@@ -155,45 +197,8 @@ class Training:
             validation={k: v for k, v in fitted.metrics.items() if v is not None},
             train_seconds=fitted.seconds,
             tokens_per_second=fitted.tokens / fitted.seconds if fitted.seconds else 0.0,
-        ).write(directory)
-
-
-def describe_run(log: RunLog, config: Config, dataset: EncodedDataset) -> None:
-    """Logs what is trained, and on what."""
-    info = dataset.info
-    log.set_tags({"data.hash": info.fingerprint, "data.name": info.name})
-    log.log_params(config.model_dump(mode="json", exclude=set(WITHOUT_EFFECT)))
-    log.log_text(to_yaml(config), "config.yaml")
-    _link_data(log, info, dataset)
-
-
-def describe_origin(log: RunLog, dataset: EncodedDataset, provenance: Provenance) -> None:
-    """Logs the environment, the source's changes, and how good the data is."""
-    log.log_text("\n".join(packages()) + "\n", "environment/requirements.txt")
-    if provenance.git.diff:
-        log.log_text(provenance.git.diff, "git/diff.patch")
-    for name in ("quality.json", "quality.html"):
-        if (dataset.directory / name).is_file():
-            log.log_artifact(dataset.directory / name, "dataset")
-
-
-def _link_data(log: RunLog, info: DatasetInfo, dataset: EncodedDataset) -> None:
-    schema = {field.name: str(field.type) for field in dataset.split("train").table.schema}
-    for split, context in _CONTEXTS.items():
-        if split in info.rows:
-            log.log_dataset(
-                f"{info.name}/{split}",
-                content_hash([info.fingerprint, split]),
-                context,
-                source=str(dataset.directory / f"{split}.arrow"),
-                schema=schema,
-                profile={"rows": info.rows[split], "tokens": info.tokens[split]},
-            )
-
-
-def log_curves(log: RunLog, fitted: FitResult, primary: MetricSpec) -> None:
-    """Logs the learning curves as a picture."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "learning_curves.png"
-        draw_curves(fitted.curve, primary.name, best_step=fitted.best_step, path=path)
-        log.log_artifact(path, "plots")
+            peak_memory_mb=self.usage.peak_memory_mb,
+            energy_wh=self.usage.energy_wh,
+        )
+        manifest.write(directory)
+        return manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from pipeline.data.quality.report import QualityReport, assess
 from pipeline.data.store import TOKENIZER_DIRECTORY, DatasetInfo, EncodedSplit, write_info
 from pipeline.errors import DataError
 from pipeline.models.tokenizer import make_tokenizer
+from pipeline.stages.timing import keep_prepare_seconds
 from pipeline.tasks.registry import load_task
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> PrepareResult:
         UserError: If configuration or checkpoint are at fault.
         EnvironmentProblem: If the machine refuses.
     """
+    begin = time.monotonic()
     task = load_task(config.task.kind, config.task.options)
     rejected = outputs.root / REJECTED_PAGE
     with replace_directory(outputs.dataset) as directory:
@@ -75,6 +78,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> PrepareResult:
         write_json(directory / QUALITY_JSON, report.as_json())
         write_text(directory / QUALITY_PAGE, page(report))
     rejected.unlink(missing_ok=True)
+    keep_prepare_seconds(info.fingerprint, time.monotonic() - begin, root)
     for found in report.of("warning"):
         warn(f"{found.title}: {found.message} {found.advice}".rstrip())
     rows = ", ".join(f"{name} {count:,}" for name, count in info.rows.items())

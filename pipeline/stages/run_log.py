@@ -1,59 +1,235 @@
-"""The tracked run of a model: train opens it, evaluate and export continue it."""
+"""The tracked runs of an execution: one of the pipeline, and nested in it one of the model."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.artifacts import lasting_root
-from pipeline.config.compose import config_hash
+from pipeline.artifacts import content_hash, file_sha256, lasting_root
+from pipeline.config.compose import config_hash, group_hash
 from pipeline.config.schema import Config
+from pipeline.data.store import DatasetInfo
+from pipeline.manifest import Manifest
 from pipeline.provenance import Provenance, collect
-from pipeline.tracking.journal import journal_directory
+from pipeline.stages.description import RunFacts, model_description, pipeline_description
+from pipeline.stages.naming import group_member_name, model_name, parent_name
+from pipeline.tracking.journal import FILE_NAME, has_writer, journal_directory
+from pipeline.tracking.links import DESCRIPTION_TAG
+from pipeline.tracking.log import DatasetRef
 from pipeline.tracking.run import RunLog, open_run
 
+Stage = Literal["train", "evaluate", "export"]
+
+_WEIGHTS = "model.safetensors"
 _ELSEWHERE = (
     "trained on another machine, or its log was removed here; "
     "manifest.json beside the model says where it came from"
 )
 
 
-def open_stage_run(
+@dataclass(frozen=True)
+class RunKeys:
+    """The keys of a model's run and of the run it is nested in.
+
+    Attributes:
+        model: That of the model's run.
+        parent: That of the run around it; None for models of earlier versions, which have none.
+    """
+
+    model: str
+    parent: str | None
+
+    @classmethod
+    def of_execution(cls, key: str) -> RunKeys:
+        """Those of an execution of the pipeline."""
+        return cls(f"{key}-model", key)
+
+    @classmethod
+    def of_member(cls, group: str, seed: int) -> RunKeys:
+        """Those of a member of a group of seeds."""
+        return cls(f"{group}-seed{seed}", group)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> RunKeys:
+        """Those of a trained model."""
+        return cls(manifest.run_key, manifest.parent_key)
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the model is one of a group of seeds."""
+        return self.parent is not None and self.model != f"{self.parent}-model"
+
+
+@dataclass
+class StageRuns:
+    """The runs that a stage writes to.
+
+    Attributes:
+        keys: Their keys.
+        model: The model's run.
+        parent: That of the execution; None in a group, whose run others write, and where there is
+            none.
+        is_new: Whether the model's run was not known here.
+        earlier_seconds: Time of the stage before an interruption, which counts too.
+    """
+
+    keys: RunKeys
+    model: RunLog
+    parent: RunLog | None
+    is_new: bool
+    earlier_seconds: float = 0.0
+
+    def describe(self, facts: RunFacts) -> None:
+        """Sets the descriptions that MLflow's UI shows, in place of earlier ones."""
+        nested = self.keys.parent is not None
+        self.model.set_tags({DESCRIPTION_TAG: model_description(facts, nested=nested)})
+        if self.parent is not None:
+            self.parent.set_tags({DESCRIPTION_TAG: pipeline_description(facts)})
+
+
+@contextmanager
+def open_stage_runs(
     config: Config,
+    keys: RunKeys,
     *,
     root: Path,
-    key: str,
-    stage: Literal["train", "evaluate", "export"],
-    provenance: Provenance | None = None,
-) -> RunLog:
-    """Opens the run with this key, or continues it; a context manager that ends it.
+    stage: Stage,
+    tags: Mapping[str, str],
+    manifest: Manifest | None = None,
+) -> Iterator[StageRuns]:
+    """Opens the runs with these keys, or continues them; ends them with the block.
 
-    Train describes source, versions and machine in tags. The stages after it only add the revision
-    they ran from, unless the run is not known here: then they describe it, and a tag says so.
+    The run around the model's is left alone where another holds it open, such as a group of seeds.
+    How long the block took becomes the metric `stage/<stage>_seconds` of the execution's run, or of
+    the model's run in a group.
 
     Args:
         config: The resolved configuration.
+        keys: The runs' keys.
         root: The project's root.
-        key: The run's key, from the training state or the model's manifest.
         stage: Which stage asks.
-        provenance: Where the process comes from, if it is known already.
+        tags: Further tags of the model's run.
+        manifest: That of the model, after training. If its run is not known here, it is described
+            as far as the manifest knows it, and a tag says so.
     """
     lasting = lasting_root(root)
-    known = journal_directory(lasting, key).is_dir()
-    provenance = provenance or collect(root)
-    tags: dict[str, str] = {"stage": stage}
-    if stage == "train" or not known:
-        tags |= provenance.tags() | {"config.hash": config_hash(config)}
-    if stage != "train":
-        tags[f"{stage}.git.revision"] = provenance.git.revision or "none"
-        if not known:
-            tags["origin"] = _ELSEWHERE
+    begin = time.monotonic()
+    known = _is_known(lasting, keys.model)
+    described = {} if known or manifest is None else _restored_tags(config, manifest)
+    shared = {"stage": stage, **described}
+    with ExitStack() as stack:
+        parent = None
+        if keys.parent is not None and not _is_held(lasting, keys.parent):
+            parent = stack.enter_context(
+                _open(
+                    config,
+                    keys.parent,
+                    root=root,
+                    name=""
+                    if _is_known(lasting, keys.parent)
+                    else parent_name(config, root=root, key=keys.parent),
+                    tags={"role": "group"}
+                    if keys.is_member
+                    else {"role": "pipeline", **shared, **tags},
+                )
+            )
+        named = group_member_name if keys.is_member else model_name
+        model = stack.enter_context(
+            _open(
+                config,
+                keys.model,
+                root=root,
+                name="" if known else named(config, root=root, key=keys.parent or keys.model),
+                tags={
+                    "role": "model",
+                    **shared,
+                    **tags,
+                    **({"group": str(keys.parent)} if keys.is_member else {}),
+                },
+                parent=keys.parent,
+                system_metrics=stage == "train",
+            )
+        )
+        runs = StageRuns(keys, model, None if keys.is_member else parent, not known)
+        yield runs
+        seconds = time.monotonic() - begin + runs.earlier_seconds
+        timed = runs.parent or model
+        timed.log_metrics({f"stage/{stage}_seconds": seconds}, 0, replace=True)
+
+
+def training_tags(config: Config, provenance: Provenance) -> dict[str, str]:
+    """What train says of a run: where it comes from, and by what one finds it."""
+    return {
+        **provenance.tags(),
+        "seed": str(config.seed),
+        "config.hash": config_hash(config),
+        "config.group": group_hash(config),
+    }
+
+
+def later_tags(stage: Stage, root: Path) -> dict[str, str]:
+    """What a stage after train adds: the revision it ran from."""
+    return {f"{stage}.git.revision": collect(root).git.revision or "none"}
+
+
+def dataset_ref(info: DatasetInfo, split: str) -> DatasetRef:
+    """Name and digest of a split, as tracking knows it."""
+    return DatasetRef(f"{info.name}/{split}", content_hash([info.fingerprint, split]))
+
+
+def weights_sha256(directory: Path) -> str:
+    """SHA-256 of a model's weights; empty where they are not in one file."""
+    path = directory / _WEIGHTS
+    return file_sha256(path) if path.is_file() else ""
+
+
+def _restored_tags(config: Config, manifest: Manifest) -> dict[str, str]:
+    tags = {
+        "origin": _ELSEWHERE,
+        "seed": str(manifest.seed),
+        "config.hash": manifest.config_hash,
+        "data.hash": manifest.dataset_fingerprint,
+        "checkpoint": manifest.checkpoint,
+        "host": manifest.host,
+        **{f"version.{name}": version for name, version in manifest.versions.items()},
+    }
+    if manifest.config_hash == config_hash(config):
+        tags["config.group"] = group_hash(config)
+    if manifest.git_revision is not None:
+        tags["git.revision"] = tags["mlflow.source.git.commit"] = manifest.git_revision
+        tags["git.dirty"] = str(manifest.git_dirty).lower()
+    return tags
+
+
+def _is_known(root: Path, key: str) -> bool:
+    return (journal_directory(root, key) / FILE_NAME).is_file()
+
+
+def _is_held(root: Path, key: str) -> bool:
+    return _is_known(root, key) and has_writer(journal_directory(root, key))
+
+
+def _open(
+    config: Config,
+    key: str,
+    *,
+    root: Path,
+    name: str,
+    tags: Mapping[str, str],
+    parent: str | None = None,
+    system_metrics: bool = False,
+) -> RunLog:
     return open_run(
-        config.tracking,
-        root=lasting,
+        config.tracking.model_copy(update={"run_name": None}),
+        root=lasting_root(root),
         key=key,
         experiment=f"{config.task.name}/{config.data.name}",
-        run_name=f"{config.experiment}-{config.model.name}-seed{config.seed}",
+        run_name=name or key,
         tags=tags,
-        system_metrics=stage == "train",
+        parent=parent,
+        system_metrics=system_metrics,
     )

@@ -150,6 +150,7 @@ class Confirmation:
             tags={
                 "sweep": self._record.name,
                 "sweep_role": "confirmation",
+                "role": "seed",
                 "confirmation": side,
             },
             config=config.model_dump(mode="json"),

@@ -18,10 +18,8 @@ from pipeline.sweep.study.records import (
 )
 from pipeline.sweep.tracked import open_sweep_run
 from pipeline.sweep.words import values_in_words
+from pipeline.tracking.links import DESCRIPTION_TAG
 from pipeline.tracking.log import RunLog
-
-SUMMARY_TAG = "mlflow.note.content"
-"""The tag that MLflow's UI shows as a run's description, in Markdown."""
 
 
 def open_study_run(
@@ -43,7 +41,7 @@ def open_study_run(
         key=facts.run_key,
         experiment=facts.mlflow_experiment,
         run_name=f"sweep-{name}",
-        tags={**provenance.tags(), "sweep": name, "sweep_role": "study"},
+        tags={**provenance.tags(), "sweep": name, "sweep_role": "study", "role": "study"},
     )
     settings = facts.settings.model_dump(mode="json", exclude={"storage"})
     log.log_params({"sweep": {**settings, "arguments": list(facts.arguments)}})
@@ -106,7 +104,7 @@ def log_summary(
     if comparison is not None:
         lines.append(comparison.verdict)
     lines.append(f"Its trials: `{trial_filter(record.name)}`. The report is among the artifacts.")
-    log.set_tags({SUMMARY_TAG: "\n\n".join(lines)})
+    log.set_tags({DESCRIPTION_TAG: "\n\n".join(lines)})
     log.log_artifact(report)
 
 

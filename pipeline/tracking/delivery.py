@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from filelock import FileLock
 from pipeline.tracking import store
 from pipeline.tracking.faults import explain
 from pipeline.tracking.journal import SPOOL_NAME, Event, read_entries
+from pipeline.tracking.links import DESCRIPTION_TAG, resolve_links
 from pipeline.tracking.remote import Batch, RemoteRun
 from pipeline.tracking.secrets import Redactor
 from pipeline.tracking.state import DeliveryState
@@ -29,6 +31,8 @@ _MAX_BYTES = 300_000
 _PARENT_SECONDS = 5.0
 """How long to wait for another process that delivers the parent run."""
 _BATCHED = {"metrics", "params", "tags"}
+_NO_MODELS = {"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "INVALID_PARAMETER_VALUE"}
+"""What a store answers that will never take a model: one of MLflow 2, for example."""
 
 
 def journal_lock(directory: Path) -> FileLock:
@@ -131,12 +135,47 @@ class Delivery:
         return self._run
 
     def _send(self, batch: Batch, end: int) -> None:
-        self._opened().log(batch)
-        if batch.refusals:
-            self.state.refused += len(batch.refusals)
-            first = self._redactor.text(batch.refusals[0].strip().splitlines()[0])
-            self.state.refusal = self.state.refusal or first
+        run = self._opened()
+        description = batch.tags.get(DESCRIPTION_TAG)
+        if description is not None:
+            batch.tags[DESCRIPTION_TAG] = resolve_links(
+                description,
+                experiment_id=run.experiment_id,
+                run_id=run.run_id,
+                parent_id=self._parent_id(self._first["parent"]),
+            )
+        run.log(batch)
+        self._refuse(batch.refusals)
         self._record(end)
+
+    @cached_property
+    def _first(self) -> Event:
+        """The event that opened the run."""
+        first = next(read_entries(self.directory), None)
+        return {"parent": None} if first is None else {"parent": None, **first.event}
+
+    def _refuse(self, refusals: list[str]) -> None:
+        """Remembers what the store will never take."""
+        if refusals:
+            self.state.refused += len(refusals)
+            first = self._redactor.text(refusals[0].strip().splitlines()[0])
+            self.state.refusal = self.state.refusal or first
+
+    def _log_model(self, event: Event) -> None:
+        """Brings a model into the store, unless the store has no place for models at all."""
+        from mlflow.exceptions import MlflowException
+
+        run, key = self._opened(), self.directory.name
+        folder = self.directory / SPOOL_NAME / str(event.get("files"))
+        try:
+            if event["type"] == "link":
+                run.link_metrics(key, event)
+            elif folder.is_dir():
+                run.log_model(key, event, folder)
+        except MlflowException as error:
+            if error.error_code not in _NO_MODELS:
+                raise
+            self._refuse([str(error.message)])
 
     def _single(self, event: Event, end: int) -> None:
         match event["type"]:
@@ -150,9 +189,12 @@ class Delivery:
                 file = self.directory / SPOOL_NAME / event["file"]
                 if file.is_file():
                     self._opened().log_artifact(file, event["directory"])
+            case "model" | "link":
+                self._log_model(event)
         self._record(end)
-        if event["type"] == "artifact":
-            shutil.rmtree(self.directory / SPOOL_NAME / Path(event["file"]).parent, True)
+        spooled = event.get("file") or event.get("files")
+        if spooled is not None:
+            shutil.rmtree(self.directory / SPOOL_NAME / Path(spooled).parts[0], True)
 
     def _open(self, event: Event) -> None:
         if self._run is None:

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,8 @@ from pipeline.tracking.steps import StepSet
 FILE_NAME = "journal.jsonl"
 STATE_NAME = "delivered.json"
 SPOOL_NAME = "artifacts"
-_LINK_FROM_BYTES = 8 * 2**20
+LINK_FROM_BYTES = 8 * 2**20
+"""From this size on a file is linked, not copied."""
 _TAIL_BYTES = 4_096
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -124,6 +125,19 @@ def _line(event: Event) -> bytes:
     return _encode(event).encode() + b"\n"
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Links a large file where the file system allows it, and copies any other.
+
+    Raises:
+        OSError: If it cannot be copied.
+    """
+    if source.stat().st_size >= LINK_FROM_BYTES:
+        with suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copyfile(source, target)
+
+
 class JournalWriter:
     """Appends events; a call costs some microseconds and survives a kill of the process.
 
@@ -200,19 +214,13 @@ class JournalWriter:
         Small files are copied. Large ones are hard-linked where the file system allows it: stages
         replace their outputs as a whole, which leaves the linked content alone.
         """
-        target = self._spool_path(source.name)
-        if source.stat().st_size >= _LINK_FROM_BYTES:
-            try:
-                os.link(source, target)
-            except OSError:
-                shutil.copyfile(source, target)
-        else:
-            shutil.copyfile(source, target)
+        target = self.spool_folder() / source.name
+        link_or_copy(source, target)
         return target.parent.name + "/" + target.name
 
     def spool_text(self, name: str, text: str) -> str:
         """Keeps a text as a file until it is delivered; returns its name in the spool."""
-        target = self._spool_path(name)
+        target = self.spool_folder() / name
         target.write_text(text, encoding="utf-8")
         return target.parent.name + "/" + target.name
 
@@ -224,10 +232,11 @@ class JournalWriter:
                 os.close(self._file)
                 self._file = -1
 
-    def _spool_path(self, name: str) -> Path:
+    def spool_folder(self) -> Path:
+        """A fresh folder of the spool."""
         folder = self.directory / SPOOL_NAME / uuid.uuid4().hex
         folder.mkdir(parents=True)
-        return folder / name
+        return folder
 
     def _write(self, event_type: str, fields: Event) -> None:
         self._sequence += 1

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
+
+import pyarrow as pa
 
 from pipeline.console import notice, warn
 from pipeline.errors import PipelineError
+from pipeline.tracking.datasets import MAX_DIGEST
 from pipeline.tracking.delivery import MAX_METRICS
 from pipeline.tracking.journal import JournalWriter
-from pipeline.tracking.params import MAX_PARAM, MAX_TAG, clean_name, column_spec, flatten
+from pipeline.tracking.params import MAX_PARAM, MAX_TAG, clean_name, flatten
+from pipeline.tracking.schemas import column_specs
 from pipeline.tracking.secrets import Redactor
 from pipeline.tracking.sender import Sender
+from pipeline.tracking.spooling import ModelFiles, spool_file, spool_model
 from pipeline.tracking.system import SystemSampler
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Context = Literal["training", "validation", "test"]
 
+
+class DatasetRef(NamedTuple):
+    """Name and digest of a data set, as `RunLog.log_dataset` was given them."""
+
+    name: str
+    digest: str
+
+
 _NAMES_PER_EVENT = 25
-_TEXT_SUFFIXES = {".yaml", ".yml", ".json", ".txt", ".md", ".diff", ".patch", ".toml", ".log"}
-_LARGEST_TEXT_BYTES = 4 * 2**20
 
 
 class RunLog:
@@ -135,11 +145,7 @@ class RunLog:
                 self.log_artifact(child, f"{directory}/{path.name}".strip("/"))
             return
         try:
-            text = _small_text(path)
-            if text is None:
-                file = self._journal.spool(path)
-            else:
-                file = self._journal.spool_text(path.name, self._redactor.document(text))
+            file = spool_file(self._journal, self._redactor, path)
         except OSError as error:
             warn(f"tracking: {path} is not logged: {error.strerror or error}")
             return
@@ -169,7 +175,7 @@ class RunLog:
         context: Context,
         *,
         source: str,
-        schema: Mapping[str, str] | None = None,
+        schema: pa.Schema | None = None,
         profile: Mapping[str, Any] | None = None,
     ) -> None:
         """Links a data set to the run; the same name and digest is linked once.
@@ -179,21 +185,43 @@ class RunLog:
             digest: A hash of its content; MLflow keeps 36 characters.
             context: What it was used for.
             source: Where it came from: a path or URL.
-            schema: The Arrow type of each column, by name, for example `list<item: int64>`.
+            schema: Its columns.
             profile: Counts and the like.
         """
-        columns = [column_spec(column, kind) for column, kind in (schema or {}).items()]
         dataset = {
             "name": name,
-            "digest": digest[:36],
-            "source_type": "local",
-            "source": json.dumps({"uri": self._redactor.text(source)}, ensure_ascii=False),
-            "schema": json.dumps({"mlflow_colspec": columns}, ensure_ascii=False)
-            if columns
-            else None,
-            "profile": json.dumps(profile, ensure_ascii=False, default=str) if profile else None,
+            "digest": digest[:MAX_DIGEST],
+            "uri": self._redactor.text(source),
+            "columns": None if schema is None else column_specs(schema),
+            "profile": profile,
         }
         self._append("dataset", dataset=dataset, context=context)
+
+    def log_model(self, model: ModelFiles) -> None:
+        """Keeps a trained model as it is now, for MLflow to load and serve.
+
+        Large files are linked, so this takes no time to speak of; what MLflow needs beside them is
+        written by the process that delivers.
+        """
+        if self._journal is None:
+            return
+        try:
+            facts = spool_model(self._journal, self._redactor, model)
+        except OSError as error:
+            warn(f"tracking: the model is not logged: {error.strerror or error}")
+            return
+        self._append("model", **facts)
+
+    def link_metrics(self, names: Iterable[str], step: int, dataset: DatasetRef) -> None:
+        """Makes metric points of this run also those of its model; the run has each once.
+
+        Args:
+            names: Metrics logged before.
+            step: The step of the points.
+            dataset: What they were measured on.
+        """
+        fields = {"names": [clean_name(name) for name in names], "step": step}
+        self._append("link", dataset=[dataset.name, dataset.digest[:MAX_DIGEST]], **fields)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Sets tags; a later value replaces an earlier one.
@@ -268,13 +296,3 @@ def _portions(values: dict[str, Any], size: int = _NAMES_PER_EVENT) -> Iterator[
     names = list(values)
     for first in range(0, len(names), size):
         yield {name: values[name] for name in names[first : first + size]}
-
-
-def _small_text(path: Path) -> str | None:
-    """The content of a small text file; nothing for any other."""
-    if path.suffix not in _TEXT_SUFFIXES or path.stat().st_size > _LARGEST_TEXT_BYTES:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return None

@@ -1,7 +1,8 @@
-"""Parameters, tags and schemas in the form that MLflow stores."""
+"""Parameters and tags in the form that MLflow stores."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,18 +15,7 @@ MAX_TAG = 8_000
 """Characters MLflow keeps of a tag's value."""
 MAX_NAME = 250
 """Characters of a name."""
-_TYPES = {
-    "string": "string",
-    "large_string": "string",
-    "bool": "boolean",
-    "int8": "integer",
-    "int16": "integer",
-    "int32": "integer",
-    "int64": "long",
-    "float": "float",
-    "double": "double",
-    "binary": "binary",
-}
+_DIGEST_DIGITS = 8
 _NAME = re.compile(r"[^/\w.\- :]")
 
 
@@ -33,9 +23,14 @@ _NAME = re.compile(r"[^/\w.\- :]")
 def clean_name(name: str) -> str:
     """A metric, parameter or tag name with only what MLflow allows in it.
 
-    Word characters of any script, `_ - . / :` and the space; anything else becomes `_`.
+    Word characters of any script, `_ - . / :` and the space; anything else becomes `_`. Of a name
+    too long for MLflow a hash of the whole takes the place of its end, so that no two become one.
     """
-    return _NAME.sub("_", name).strip("/.")[:MAX_NAME] or "_"
+    clean = _NAME.sub("_", name).strip("/.") or "_"
+    if len(clean) <= MAX_NAME:
+        return clean
+    digest = hashlib.sha256(clean.encode()).hexdigest()[:_DIGEST_DIGITS]
+    return f"{clean[: MAX_NAME - _DIGEST_DIGITS - 1]}-{digest}"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -51,20 +46,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield clean_name(name), value
         else:
             yield clean_name(name), json.dumps(value, ensure_ascii=False, default=str)
-
-
-def column_spec(name: str, arrow_type: str) -> dict[str, Any]:
-    """A column of a data set's schema in MLflow's words.
-
-    Args:
-        name: The column.
-        arrow_type: Its Arrow type in Arrow's words; a type MLflow has no word for becomes `any`.
-    """
-    return {**_type_spec(arrow_type), "name": name, "required": True}
-
-
-def _type_spec(arrow_type: str) -> dict[str, Any]:
-    items = re.fullmatch(r"(?:large_)?list<(?:\w+: )?(.+)>", arrow_type)
-    if items is None:
-        return {"type": _TYPES.get(arrow_type, "any")}
-    return {"type": "array", "items": _type_spec(items[1])}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tracking.datasets import dataset_input
+from pipeline.tracking.logged_model import deliver_model, find_model, link_metrics
 from pipeline.tracking.store import artifact_location
 
 if TYPE_CHECKING:
@@ -129,10 +131,24 @@ class RemoteRun:
 
     def log_dataset(self, dataset: dict[str, Any], context: str) -> None:
         """Links a data set to the run; the same name and digest is linked once."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
+        self._client.log_inputs(self.run_id, [dataset_input(dataset, context)])
 
-        tags = [InputTag("mlflow.data.context", context)]
-        self._client.log_inputs(self.run_id, [DatasetInput(Dataset(**dataset), tags)])
+    def log_model(self, key: str, event: Event, spool: Path) -> None:
+        """Brings the run's model into the store, once; see `logged_model.deliver_model`."""
+        deliver_model(
+            self._client,
+            event,
+            spool,
+            key=key,
+            run_id=self.run_id,
+            experiment_id=self.experiment_id,
+        )
+
+    def link_metrics(self, key: str, event: Event) -> None:
+        """Makes points of the run also its model's, where the store has its model."""
+        model = find_model(self._client, self.experiment_id, key)
+        if model is not None:
+            link_metrics(self._client, self.run_id, str(model.model_id), event)
 
     def _log(self, batch: Batch) -> None:
         """Logs together; if the store refuses something for good, the items one by one."""

@@ -264,6 +264,7 @@ def trial_tags(study: str, number: int, state: str) -> dict[str, str]:
     return {
         "sweep": study,
         "sweep_role": "trial",
+        "role": "trial",
         "trial": str(number),
         "trial_state": state,
     }

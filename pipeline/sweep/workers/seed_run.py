@@ -9,7 +9,9 @@ from pathlib import Path
 from pipeline.artifacts import replace_directory
 from pipeline.config.schema import Config
 from pipeline.provenance import Provenance
-from pipeline.stages.fine_tuning import Training, describe_run
+from pipeline.stages.fine_tuning import Training
+from pipeline.stages.run_log import training_tags
+from pipeline.stages.train_log import describe_run, log_costs
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.tracked import open_sweep_run
 from pipeline.sweep.workers.jobs import Job, SeedResult
@@ -83,6 +85,7 @@ class SeedRun:
                 except Exception:
                     states.remove()
                     raise
+                log_costs(log, fitted, training)
                 metrics = self._metrics(training, fitted)
                 if self._keeps(line, metrics):
                     with replace_directory(outputs.model) as fresh:
@@ -110,7 +113,12 @@ class SeedRun:
             key=f"{job_log.key}-seed{self._seed}",
             experiment=self._job.mlflow_experiment,
             run_name=f"{self._job.name}-seed{self._seed}",
-            tags={**self._provenance.tags(), **self._job.tags, "sweep_role": "seed"},
+            tags={
+                **training_tags(self._config, self._provenance),
+                **self._job.tags,
+                "sweep_role": "seed",
+                "role": "seed",
+            },
             parent=job_log.key,
             system_metrics=True,
         ) as log:

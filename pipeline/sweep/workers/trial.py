@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from pipeline.config.compose import config_hash, save_config
+from pipeline.config.compose import save_config
 from pipeline.config.schema import WITHOUT_EFFECT, Config
 from pipeline.errors import PipelineError, UserError
 from pipeline.provenance import Provenance, collect
+from pipeline.stages.datasets import prepared_dataset
+from pipeline.stages.run_log import training_tags
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.tracked import open_sweep_run
-from pipeline.stages.datasets import prepared_dataset
 from pipeline.sweep.workers.jobs import EndState, Job, JobResult, SeedResult
 from pipeline.sweep.workers.link import Line
 from pipeline.sweep.workers.seed_run import SeedRun
@@ -86,7 +87,7 @@ def _run(job: Job, layout: JobLayout, *, root: Path, line: Line) -> JobResult:
         key=job.run_key,
         experiment=job.mlflow_experiment,
         run_name=job.name,
-        tags={**origin.tags(), "config.hash": config_hash(config), **job.tags},
+        tags={**training_tags(config, origin), **job.tags},
         parent=job.parent_key,
         system_metrics=True,
     ) as log:

@@ -11,11 +11,15 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from pipeline.artifacts import Outputs, file_sha256
+from pipeline.config.compose import group_hash
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.manifest import Manifest
+from pipeline.stages.timing import keep_prepare_seconds
 from pipeline.stages.train import run
 from pipeline.tracking.journal import read_entries
+from pipeline.tracking.links import DESCRIPTION_TAG
+from pipeline.tracking.run import open_run
 from pipeline.training.progress import CurvePoint
 from pipeline.training.state import StateStore
 from pipeline.training.watching import EndedEarly, Watcher
@@ -48,9 +52,15 @@ def state_directories(root: Path) -> list[Path]:
     return sorted((root / ".cache" / "training").glob("*"))
 
 
-def events(root: Path) -> list[dict[str, Any]]:
-    (journal,) = (root / ".cache" / "tracking").iterdir()
-    return [entry.event for entry in read_entries(journal)]
+def events(root: Path, *, of_parent: bool = False) -> list[dict[str, Any]]:
+    """What the run of the model, or of the execution around it, was told."""
+    parent, model = sorted((root / ".cache" / "tracking").iterdir())
+    assert model.name == f"{parent.name}-model"
+    return [entry.event for entry in read_entries(parent if of_parent else model)]
+
+
+def tags_of(found: list[dict[str, Any]]) -> dict[str, str]:
+    return {k: v for e in found if e["type"] == "tags" for k, v in e["tags"].items()}
 
 
 def points(root: Path) -> list[tuple[str, int]]:
@@ -117,8 +127,9 @@ def test_a_run_that_was_killed_and_resumed_is_one_run_with_no_step_logged_twice(
     config, outputs = write_project(root, trainer=SOMETIMES, tracking=TRACKED)
     assert train(config, root, s20=signal.SIGKILL) == -signal.SIGKILL
     assert train(config, root) == 0
-    (journal,) = (root / ".cache" / "tracking").iterdir()
-    assert journal.name == Manifest.read(outputs.model).run_key
+    parent, model = sorted((root / ".cache" / "tracking").iterdir())
+    manifest = Manifest.read(outputs.model)
+    assert (model.name, parent.name) == (manifest.run_key, manifest.parent_key)
     found = points(root)
     assert len(found) == len(set(found)), "no step is logged twice"
     assert {("train/loss", step) for step in range(1, 57)} <= set(found)
@@ -178,6 +189,7 @@ def test_a_run_stopped_by_a_signal_is_marked_as_killed(tmp_path: Path) -> None:
     config, _ = write_project(root, tracking=TRACKED)
     assert train(config, root, s3=signal.SIGTERM) == 143
     assert events(root)[-1]["status"] == "KILLED"
+    assert events(root, of_parent=True)[-1]["status"] == "KILLED"
 
 
 def test_a_damaged_state_falls_back_to_the_one_before(tmp_path: Path, reference: str) -> None:
@@ -252,22 +264,114 @@ def test_the_run_leads_back_to_data_configuration_and_environment(tmp_path: Path
     params = {k: v for e in found if e["type"] == "params" for k, v in e["params"].items()}
     assert params["optimizer.lr"] == "0.01"
     assert params["trainer.max_steps"] == "2"
-    tags = {k: v for e in found if e["type"] == "tags" for k, v in e["tags"].items()}
+    tags = tags_of(found)
     info = EncodedDataset.open(outputs.dataset).info
     assert tags["data.hash"] == info.fingerprint
-    assert tags["stage"] == "train"
-    assert {"config.hash", "host", "version.torch", "version.python"} <= set(tags)
+    assert tags["data.name"] == "tiny"
+    assert (tags["stage"], tags["role"], tags["seed"]) == ("train", "model", "0")
+    assert tags["config.group"] == group_hash(config)
+    assert tags["weights.sha256"] == weights(outputs)
+    assert {"config.hash", "host", "checkpoint", "version.torch", "version.python"} <= set(tags)
     contexts = {e["context"] for e in found if e["type"] == "dataset"}
     assert contexts == {"training", "validation", "test"}
-    artifacts = {
-        f"{e['directory']}/{Path(e['file']).name}" for e in found if e["type"] == "artifact"
-    }
-    assert artifacts >= {
+    assert artifacts_of(found) >= {
         "/config.yaml",
         "dataset/quality.json",
+        "environment/environment.json",
         "environment/requirements.txt",
         "plots/learning_curves.png",
     }
+
+
+def artifacts_of(found: list[dict[str, Any]]) -> set[str]:
+    return {f"{e['directory']}/{Path(e['file']).name}" for e in found if e["type"] == "artifact"}
+
+
+def test_the_run_of_the_execution_holds_what_is_not_the_models_own(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 2}, tracking=TRACKED)
+    info = EncodedDataset.open(outputs.dataset).info
+    keep_prepare_seconds(info.fingerprint, 1.5, root)
+    run(config, root=root, outputs=outputs)
+    found = events(root, of_parent=True)
+    measured = {k: v for e in found if e["type"] == "metrics" for k, v in e["metrics"].items()}
+    assert measured.keys() == {"stage/prepare_seconds", "stage/train_seconds"}
+    assert measured["stage/prepare_seconds"] == 1.5
+    assert measured["stage/train_seconds"] > 0
+    tags = tags_of(found)
+    assert (tags["role"], tags["data.name"]) == ("pipeline", "tiny")
+    assert "**tiny**" in tags[DESCRIPTION_TAG]
+    assert not any(e["type"] in {"model", "params"} for e in found)
+
+
+def test_costs_are_logged_once_at_the_step_that_was_kept(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_epochs": 1}, tracking=TRACKED)
+    result = run(config, root=root, outputs=outputs)
+    manifest = Manifest.read(outputs.model)
+    costs = [e for e in events(root) if e["type"] == "metrics" and "cost/tokens" in e["metrics"]]
+    assert [e["step"] for e in costs] == [manifest.best_step]
+    (measured,) = (e["metrics"] for e in costs)
+    assert measured["cost/train_seconds"] == result.fitted.seconds
+    assert measured["cost/tokens"] == result.fitted.tokens
+    assert measured["cost/num_parameters"] == manifest.num_parameters
+    assert measured["cost/num_trainable_parameters"] == manifest.num_trainable_parameters
+    assert measured["cost/peak_memory_mb"] == manifest.peak_memory_mb
+    assert 50 < measured["cost/peak_memory_mb"] < 100_000
+
+
+def test_the_model_is_kept_for_mlflow_with_real_texts_and_its_validation(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 2}, tracking=TRACKED)
+    shutil.copyfile(outputs.dataset / "info.json", outputs.dataset / "preprocessing.json")
+    run(config, root=root, outputs=outputs)
+    (model,) = (e for e in events(root) if e["type"] == "model")
+    texts = EncodedDataset.open(outputs.dataset).split("validation").table["text"].to_pylist()
+    assert model["example"] == texts[:3]
+    assert [column["name"] for column in model["outputs"]] == [
+        "text", "prediction", "score", "scores"
+    ]  # fmt: skip
+    (spool,) = (root / ".cache" / "tracking").glob(f"*/artifacts/{model['files']}")
+    assert {path.name for path in (spool / "data").iterdir()} >= {
+        path.name for path in outputs.model.iterdir()
+    }
+    assert (spool / "code" / "pipeline" / "export" / "serving.py").is_file()
+    (link,) = (e for e in events(root) if e["type"] == "link")
+    assert {"val/loss", "val/accuracy"} <= set(link["names"])
+    assert link["step"] == model["step"] == Manifest.read(outputs.model).best_step
+    assert link["dataset"][0] == "tiny/validation"
+
+
+def test_weights_stay_out_of_mlflow_where_the_configuration_says_so(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    tracking = {**TRACKED, "log_model": False}
+    config, outputs = write_project(root, trainer={"max_steps": 2}, tracking=tracking)
+    run(config, root=root, outputs=outputs)
+    assert tags_of(events(root))["weights.sha256"] == weights(outputs)
+    assert not any(e["type"] == "model" for e in events(root))
+
+
+def test_a_seed_of_a_group_is_nested_in_the_run_that_the_group_holds_open(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    config, outputs = write_project(root, trainer={"max_steps": 2}, tracking=TRACKED, seed=3)
+    with open_run(
+        config.tracking,
+        root=root,
+        key="group",
+        experiment="x/y",
+        run_name="g",
+        tags={"role": "group"},
+        system_metrics=False,
+    ):
+        result = run(config, root=root, outputs=outputs, parent="group")
+        journals = sorted((root / ".cache" / "tracking").iterdir())
+        assert [path.name for path in journals] == ["group", "group-seed3"]
+        parent, model = ([e.event for e in read_entries(path)] for path in journals)
+    assert result.run_key == "group-seed3"
+    assert Manifest.read(outputs.model).parent_key == "group"
+    assert [e["type"] for e in parent] == ["open", "tags"], "the group's run is left alone"
+    assert tags_of(model)["group"] == "group"
+    assert any("stage/train_seconds" in e["metrics"] for e in model if e["type"] == "metrics")
 
 
 def test_a_dataset_of_another_task_is_refused(tmp_path: Path) -> None:

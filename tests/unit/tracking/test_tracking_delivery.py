@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow.data
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -157,7 +159,8 @@ def test_a_store_that_lost_the_run_gets_it_whole(
 def test_files_and_data_sets_arrive(root: Path, journal: JournalWriter) -> None:
     name = journal.spool_text("config.yaml", "seed: 1\n")
     journal.append("artifact", file=name, directory="run")
-    dataset = {"name": "news", "digest": "d1", "source_type": "local", "source": '{"uri": "x"}'}
+    columns = [{"name": "text", "type": "string", "required": True}]
+    dataset = {"name": "news", "digest": "d1", "uri": "x", "columns": columns}
     for _ in range(2):
         journal.append("dataset", dataset=dataset, context="training")
     delivery(journal, root).drain()
@@ -170,3 +173,6 @@ def test_files_and_data_sets_arrive(root: Path, journal: JournalWriter) -> None:
     (linked,) = run.inputs.dataset_inputs
     assert linked.dataset.digest == "d1"
     assert linked.tags[0].value == "training"
+    source = mlflow.data.get_source(linked.dataset)
+    assert (source.uri, linked.dataset.source_type) == ("x", "local")
+    assert json.loads(linked.dataset.schema) == {"mlflow_colspec": columns}
