@@ -58,12 +58,12 @@ def comparison(groups: int = 2, seeds: int = 1, rows: int = 1_580) -> Comparison
     generator = random.Random(groups * 10 + seeds)
     made = tuple(_group(place, seeds, rows, generator) for place in range(groups))
     differences = tuple(
-        _difference(metric, made[0], other, rows, seeds, groups - 1)
+        _difference(metric, made[0], other, rows, groups - 1)
         for metric in METRICS
         for other in made[1:]
     )
     pairs = tuple(
-        _difference("f1_macro", one, other, rows, seeds, groups * (groups - 1) // 2)
+        _difference("f1_macro", one, other, rows, groups * (groups - 1) // 2)
         for place, one in enumerate(made)
         for other in made[place + 1 :]
     )
@@ -180,9 +180,8 @@ def _group(place: int, seeds: int, rows: int, generator: random.Random) -> Group
     return Group(label, NAMES[place], members, metrics, by_seed, config)
 
 
-def _difference(
-    metric: str, one: Group, other: Group, rows: int, seeds: int, together: int
-) -> Difference:
+def _difference(metric: str, one: Group, other: Group, rows: int, together: int) -> Difference:
+    seeds = len(one.members)
     value = other.metrics[metric].value - one.metrics[metric].value
     error = 0.9 * _error(metric, rows) + 0.002 * (seeds > 1)
     p_value = math.erfc(abs(value) / error / math.sqrt(2))

@@ -25,6 +25,8 @@ DASHES: tuple[LineStyleType, ...] = (
 """Lines of groups, for readers who see no colours."""
 _BAR, _GAP, _LABEL = 0.21, 0.17, 0.2
 """Inches of a bar, between rows, and of a label that stands above its bars."""
+_BEHIND = {"facecolor": GROUND, "edgecolor": "none", "pad": 1.0}
+"""Keeps lines away from words."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _write_above(axes: Axes, row: Row, y: float) -> None:
         fontsize=9.5,
         fontweight="normal" if row.bars else "bold",
         color=INK,
-        bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 1.0},
+        bbox=_BEHIND,
     )
 
 
@@ -184,7 +186,15 @@ def _height(row: Row, width: float) -> float:
 def _draw(axes: Axes, bar: Bar, y: float) -> None:
     own, value = colour(bar.place), bar.estimate.value
     if not math.isfinite(value):
-        axes.text(0.5, y, "unknown", transform=axes.get_yaxis_transform(), color=FAINT, va="center")
+        axes.text(
+            0.02,
+            y,
+            "unknown",
+            transform=axes.get_yaxis_transform(),
+            color=FAINT,
+            va="center",
+            bbox=_BEHIND,
+        )
         return
     low, high = bar.estimate.low, bar.estimate.high
     if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):

@@ -54,9 +54,10 @@ def _card(comparison: Comparison, example: Example, found: Disagreement) -> Html
         for label in labels
         if label in example.predictions
     )
+    right = plain(_cut(example.reference))
     return Html(
         f'<article class="example"><p class="text">{plain(_cut(example.text))}</p>'
-        f'<dl><dt class="faint">right</dt><dd>{plain(_cut(example.reference))}</dd>{answers}</dl>'
+        f'<dl><dt class="faint">right answer</dt><dd>{right}</dd>{answers}</dl>'
         f'<p class="faint">{plain(example.row_id)}</p></article>'
     )
 

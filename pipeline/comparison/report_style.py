@@ -21,13 +21,14 @@ h1 .faint { font-weight: 400; }
 .table .number { white-space: nowrap; } .table .strong { font-weight: 700; }
 .outcome { color: var(--tone, var(--faint)); white-space: nowrap; font-size: 1em; }
 .outcome.ok, .outcome.error { font-weight: 600; }
-.runs span { white-space: nowrap; margin-right: .8rem; font-size: .9rem; }
+.runs span { white-space: nowrap; margin-right: .8rem; }
+.table td.faint, .table thead th { font-size: .95em; }
 .settings td { overflow-wrap: anywhere; min-width: 7rem; font-family: ui-monospace, monospace;
   font-size: .85rem; }
 .pair.better { background: color-mix(in srgb, var(--ok) 16%, transparent); font-weight: 700; }
 .pair.worse { background: color-mix(in srgb, var(--error) 16%, transparent); font-weight: 700; }
-.pairs td { padding: .3rem .6rem; border-left: 1px solid var(--line);
-  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.pairs td { padding: .3rem .6rem; border-left: 1px solid var(--line); }
+.sign, .pairs td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .table .pairs th, .table .pairs td:last-child { padding-right: .6rem; }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .1rem .9rem;
   margin: .6rem 0; }
@@ -35,13 +36,15 @@ summary { color: var(--ink); padding: .2rem 0; }
 .example { --tone: var(--line); } .example .text { white-space: pre-wrap; overflow-wrap: anywhere;
   margin-bottom: .5rem; }
 .example dl { display: grid; grid-template-columns: auto 1fr; gap: .2rem .8rem; margin: 0; }
-.example dt { min-width: 2.6rem; } .example dd { margin: 0; overflow-wrap: anywhere; }
+.example dt { min-width: 2.6rem; white-space: nowrap; }
+.example dd { margin: 0; overflow-wrap: anywhere; }
 .mark { color: var(--tone, var(--faint)); font-weight: 700; font-size: 1em; }
 #method li { margin: .35rem 0; } #method ul { padding-left: 1.2rem; font-size: .925rem; }
 .costs small { display: inline-block; min-width: 4.2em; }
 @media screen and (max-width: 40rem) { .metrics .long, .pairs .long { display: none; }
   .metrics.two th:first-child { min-width: 5.5rem; } .groups th.name { min-width: 8rem; }
   .table td, .table th { padding-right: .6rem; } .table small { font-size: .72rem; }
+  .table .two td.number { white-space: normal; } .title { display: inline; }
   .costs small { display: block; min-width: 0; } }
 @media print { nav { display: none; } a { color: inherit; text-decoration: none; }
   details > summary { display: block; list-style: none; font-weight: 600; }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from pipeline.comparison.result import Comparison, Difference, Estimate, Group
+from pipeline.comparison.verdicts import p_text
 from pipeline.reports.html import Html, plain
 from pipeline.reports.words import ABSENT, duration, metric
 
@@ -70,16 +71,12 @@ def signed_text(value: float | None, digits: int) -> str:
     return f"+{text}" if known(value) and value > 0 and text.strip("0.") else text
 
 
-def p_text(value: float | None, level: float) -> str:
-    """A p-value without its letter; it is never rounded across the level."""
+def p_cell(value: float | None, level: float) -> str:
+    """A p-value without its letter, or a dash."""
     if not known(value):
         return ABSENT
-    if value < 0.001:
-        return "< 0.001"
-    digits = 2
-    while digits < 6 and (float(f"{value:.{digits}g}") < level) != (value < level):
-        digits += 1
-    return f"{value:.{digits}g}" if value < 0.995 else "1.0"
+    text = p_text(value, level).removeprefix("p ").removeprefix("= ")
+    return text.replace("< ", "<\N{NO-BREAK SPACE}")
 
 
 def outcome(difference: Difference) -> tuple[str, str]:
@@ -94,6 +91,11 @@ def outcome(difference: Difference) -> tuple[str, str]:
 def level_of(comparison: Comparison) -> float:
     """The level of the tests."""
     return 1 - comparison.confidence
+
+
+def by(dimension: str) -> str:
+    """A heading of parts, for example `by length`, `f1 by label`."""
+    return dimension if " by " in dimension else f"by {dimension}"
 
 
 def percent(share: float) -> str:

@@ -53,7 +53,8 @@ def fold(summary: Html, body: Html) -> Html:
 
 def figure(picture: Html, caption: str) -> Html:
     """A picture with how to read it; what stands between backquotes is code."""
-    return Html(f"<figure>{picture}<figcaption>{sentence(caption)}</figcaption></figure>")
+    words = f"<figcaption>{sentence(caption)}</figcaption>" if caption else ""
+    return Html(f"<figure>{picture}{words}</figure>")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.reports.words import duration, metric
 from pipeline.sweep.board import Board, WorkerLine, time_left
 from pipeline.sweep.study.records import StudyRecord, TrialRecord
 from pipeline.sweep.words import ended_in_words, parameter, short_names
@@ -33,24 +32,6 @@ def plain(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "0 s"),
-        (0.42, "0.4 s"),
-        (12.3, "12 s"),
-        (59.6, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (3599.7, "1 h 00 min"),
-        (3720, "1 h 02 min"),
-        (86_399, "1 d 00 h"),
-        (183_600, "2 d 03 h"),
-    ],
-)
-def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(
     ("value", "words"),
     [
         (0.0000234123, "2.34e-05"),
@@ -70,20 +51,6 @@ def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> No
 )
 def test_parameters_are_short_and_exact_enough(value: Any, words: str) -> None:
     assert parameter(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0.943, "0.9430"),
-        (0.0, "0.0000"),
-        (0.00012, "0.00012"),
-        (12.3456, "12.35"),
-        (22.7e6, "22,700,000"),
-    ],
-)
-def test_metrics_line_up(value: float, words: str) -> None:
-    assert metric(value) == words
 
 
 def test_names_are_cut_to_what_tells_them_apart() -> None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
-
 from pipeline.reports.page import page
-from pipeline.reports.text import escaped, markdown
-from pipeline.reports.words import alike
+from pipeline.reports.text import markdown
 from pipeline.sweep.comparison import Comparison, compare
 from pipeline.sweep.report.content import report_content
 from pipeline.sweep.report.settings import provenance, searched_space, settings_rows
@@ -30,42 +26,7 @@ from tests.reported_studies import (
     record,
     trial,
 )
-
-
-class Page(HTMLParser):
-    """What a page shows: its tables, its text, and what a browser would run or fetch."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tables: list[list[list[str]]] = []
-        self.tags: list[str] = []
-        self.fetched: list[str] = []
-        self.text = ""
-        self.in_cell = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.fetched += [v for n, v in attributes if n in {"src", "href"} and v is not None]
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in {"td", "th"}:
-            self.tables[-1][-1].append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self.in_cell = self.in_cell and tag not in {"td", "th"}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self.in_cell:
-            self.tables[-1][-1][-1] += data
-
-    def table(self, first: str) -> list[list[str]]:
-        """The table whose first column has this name."""
-        return next(table for table in self.tables if table[0][0] == first)
+from tests.shown_page import Page
 
 
 def as_page(known: StudyRecord, comparison: Comparison | None = None) -> Page:
@@ -95,24 +56,6 @@ def test_the_page_runs_and_fetches_nothing_whatever_a_study_says(tmp_path: Path)
     for line in lines:
         if line.startswith("| 1 | failed"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 8
-
-
-@pytest.mark.parametrize(
-    ("text", "markdown"),
-    [
-        ("a|b", "a\\|b"),
-        ("lora_alpha", "lora_alpha"),
-        ("_private_ *bold* [link](x)", "\\_private\\_ \\*bold\\* \\[link\\](x)"),
-        ("- item", "\\- item"),
-        ("-0.014", "-0.014"),
-        ("1. first", "1\\. first"),
-        ("1.5", "1.5"),
-        ("two\nlines", "two lines"),
-        ("<b> & `x`", "&lt;b> &amp; \\`x\\`"),
-    ],
-)
-def test_markdown_shows_text_as_it_is(text: str, markdown: str) -> None:
-    assert escaped(text) == markdown
 
 
 def test_trials_are_listed_best_first_then_by_how_they_ended() -> None:
@@ -238,12 +181,6 @@ def test_trials_from_another_source_are_named() -> None:
 def test_unfinished_trials_come_last() -> None:
     known = record([TrialRecord(0, "waiting"), trial(1, {}, 0.1), TrialRecord(2, "running")])
     assert [one.number for one in trials_in_order(known)] == [1, 2, 0]
-
-
-def test_numbers_that_stand_together_have_the_same_decimals() -> None:
-    assert alike([0.0131, 0.0042, 0.0219]) == ["0.013", "0.004", "0.022"]
-    assert alike([0.0004, -0.02, 0.02]) == ["0.0004", "-0.0200", "0.0200"]
-    assert alike([0.0, 0.0]) == ["0.0000", "0.0000"]
 
 
 def test_equal_mappings_look_alike_whatever_the_order_of_their_keys() -> None:
