@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipeline.artifacts import Outputs, read_json, write_json
+from pipeline.artifacts import Outputs, file_sha256, read_json, write_json
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import EnvironmentProblem, UserError
-from pipeline.evaluation import results
+from pipeline.evaluation import results, tables
 from pipeline.evaluation.baselines import Baseline, fit_baselines
 from pipeline.manifest import Manifest
 from pipeline.stages import evaluate
+from pipeline.tracking.sync import sync
 from tests.trained import ROWS, tiny_config, write_stages
 
 torch.set_num_threads(1)
@@ -201,15 +202,35 @@ def test_baselines_and_mistakes_can_be_left_out(tmp_path: Path, outputs: Outputs
     assert "Shown: 0" in (outputs.evaluation / "mistakes.html").read_text(encoding="utf-8")
 
 
+RUNS = """
+SELECT key.value, runs.name, runs.status, runs.artifact_uri, runs.run_uuid FROM runs
+JOIN tags key ON key.run_uuid = runs.run_uuid AND key.key = 'pipeline.run_key'
+ORDER BY length(key.value)
+"""
+
+
+def nest(outputs: Outputs) -> None:
+    """Gives the model's run a run around it, as train does."""
+    manifest = Manifest.read(outputs.model)
+    nested = {"run_key": "k1-model", "parent_key": "k1"}
+    manifest.model_copy(update=nested).write(outputs.model)
+
+
 def test_metrics_and_files_join_the_model_s_run(tmp_path: Path, outputs: Outputs) -> None:
+    nest(outputs)
     tracking = {"enabled": True}
     first = run(tmp_path, outputs, tracking=tracking)
     run(tmp_path, outputs, tracking=tracking)
+    sync(tmp_path)
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        runs = store.execute("SELECT status, artifact_uri FROM runs").fetchall()
-        points = store.execute("SELECT key, value, step FROM metrics").fetchall()
-    assert len(runs) == 1
-    assert runs[0][0] == "FINISHED"
+        parent, model = store.execute(RUNS).fetchall()
+        points = store.execute("SELECT run_uuid, key, value, step FROM metrics").fetchall()
+        tags = store.execute("SELECT run_uuid, key, value FROM tags").fetchall()
+    assert (parent[0], parent[2], model[0], model[2]) == (
+        "k1", "FINISHED", "k1-model", "FINISHED"
+    )  # fmt: skip
+    assert {key for run, key, _, _ in points if run == parent[4]} == {"stage/evaluate_seconds"}
+    points = [point[1:] for point in points if point[0] == model[4]]
     assert len({key for key, _, _ in points}) == len(points), "a repetition logs no point again"
     logged = {key: value for key, value, _ in points}
     assert {step for _, _, step in points} == {Manifest.read(outputs.model).best_step}
@@ -226,8 +247,37 @@ def test_metrics_and_files_join_the_model_s_run(tmp_path: Path, outputs: Outputs
         "test/accuracy_above_tfidf",
         "test/accuracy_above_tfidf_low",
     } <= logged.keys()
-    artifacts = {path.name for path in (Path(runs[0][1]) / "evaluation").iterdir()}
+    artifacts = {path.name for path in (Path(model[3]) / "evaluation").iterdir()}
     assert artifacts == DETAILS
+
+    described = {key: value for run, key, value in tags if run == model[4]}
+    rows = EncodedDataset.open(outputs.dataset).split("test").table
+    assert described["data.test_hash"] == tables.test_hash(rows)
+    assert described["weights.sha256"] == file_sha256(outputs.model / "model.safetensors")
+    note = described["mlflow.note.content"]
+    assert f"**{one.value:.4f}** | {one.low:.4f} … {one.high:.4f}" in note
+    assert f"/runs/{model[4]}/artifacts/evaluation/mistakes.html)" in note
+    assert f"/runs/{parent[4]})" in note
+
+
+def test_a_model_of_another_machine_is_described_as_its_manifest_says(
+    tmp_path: Path, outputs: Outputs
+) -> None:
+    nest(outputs)
+    run(tmp_path, outputs, tracking={"enabled": True})
+    sync(tmp_path)
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        parent, model = store.execute(RUNS).fetchall()
+        found = store.execute("SELECT run_uuid, key, value FROM tags").fetchall()
+    tags = {key: value for run_id, key, value in found if run_id == model[4]}
+    assert "another machine" in tags["origin"]
+    assert (tags["role"], tags["host"], tags["seed"]) == ("model", "somewhere", "3")
+    assert (tags["git.revision"], tags["git.dirty"]) == ("0" * 40, "false")
+    assert tags["config.hash"] == "c" * 64
+    assert tags["data.hash"] == "f" * 64
+    assert "evaluate.git.revision" in tags
+    assert parent[1].startswith("tiny_experiment-default-")
+    assert model[1] == parent[1].replace("default-", "default-seed0-")
 
 
 def test_the_terminal_shows_the_metrics_and_what_fine_tuning_bought(
