@@ -23,7 +23,11 @@ from pipeline.tracking.state import pending_events
 from pipeline.tracking.store import URI_VARIABLE
 from pipeline.tracking.sync import deliver_left
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 5.0
+"""A delivery costs the store's server, which may be on this machine, the same for many points."""
+_DEAF_POLL_SECONDS = 0.5
+"""The same where nobody can wake the sender."""
+_FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 15.0
 _ORPHAN_SECONDS = 60.0
 """How long a sender keeps trying after its training process has ended without waiting for it."""
@@ -37,6 +41,11 @@ class _Alarm:
 
     def __init__(self) -> None:
         self._open = True
+
+    @property
+    def pause(self) -> float:
+        """How long to sleep where all is well."""
+        return _POLL_SECONDS if self._open else _DEAF_POLL_SECONDS
 
     def wait(self, seconds: float) -> None:
         if not self._open:
@@ -118,8 +127,8 @@ def follow(directory: Path, uri: str, root: Path) -> bool:
             return True
         if time.monotonic() - last_alive > _ORPHAN_SECONDS:
             return False
-        backoff = min(_POLL_SECONDS * 2.0 ** min(failures, 8), _LONGEST_PAUSE_SECONDS)
-        alarm.wait(backoff if failures else _POLL_SECONDS)
+        backoff = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(failures, 8), _LONGEST_PAUSE_SECONDS)
+        alarm.wait(backoff if failures else alarm.pause)
 
 
 def take_idle_time_only() -> None:
