@@ -27,10 +27,11 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
     """
     if only_a == only_b:
         return 1.0
-    from scipy import stats
+    from scipy import special
 
     less, both = min(only_a, only_b), only_a + only_b
-    return float(2 * stats.binom.cdf(less, both, 0.5) - stats.binom.pmf(less, both, 0.5))
+    fewer = float(special.bdtr(less - 1, both, 0.5)) if less else 0.0
+    return float(special.bdtr(less, both, 0.5)) + fewer
 
 
 def mcnemar_examples_needed(
