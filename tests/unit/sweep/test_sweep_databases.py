@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.sweep.study.databases import storage_problems
 from pipeline.sweep.study.storage import load, load_or_create, open_storage
-from tests.unit.sweep.postgresql_server import PASSWORD, PostgresqlServer, postgresql_server
+from tests.postgresql_server import PASSWORD, PostgresqlServer, postgresql_server
 from tests.unit.sweep.storage_processes import free_port, grpc_proxy
 
 

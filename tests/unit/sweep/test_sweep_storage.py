@@ -14,7 +14,7 @@ from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.sweep.study.databases import storage_problems
 from pipeline.sweep.study.journal_lock import JournalLock
 from pipeline.sweep.study.storage import load, load_or_create, open_storage
-from tests.unit.sweep.postgresql_server import PostgresqlServer, postgresql_server
+from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tests.unit.sweep.storage_processes import grpc_proxy, hold_and_die, run_together
 
 
