@@ -19,6 +19,7 @@ from pipeline.stages.train_log import (
     describe_run,
     log_costs,
     log_curves,
+    log_kept,
     log_model,
 )
 from pipeline.training.fit import FitResult
@@ -68,7 +69,7 @@ def run(
         EnvironmentProblem: If memory or disk space do not suffice, or another process trains this.
     """
     training = Training(config, root=root, outputs=outputs)
-    states = training.states(root)
+    states = training.states(root, parent)
     if not is_main_process():
         return TrainResult(outputs.model, "", training.fit(states, None))
     with states.locked():
@@ -118,6 +119,7 @@ def _tracked(
         with replace_directory(outputs.model) as fresh:
             manifest = training.write(fresh, fitted, keys.model, provenance, parent_key=keys.parent)
         log_curves(log, fitted, training.primary)
+        log_kept(log, manifest, training)
         log_costs(log, fitted, training)
         log_model(log, config, training, manifest, outputs.model)
         facts = RunFacts(

@@ -67,6 +67,16 @@ def log_curves(log: RunLog, fitted: FitResult, primary: MetricSpec) -> None:
         log.log_artifact(path, "plots")
 
 
+def log_kept(log: RunLog, manifest: Manifest, training: Training) -> None:
+    """Logs the validation metrics of the weights that were kept, as evaluate will find them too.
+
+    MLflow shows a metric's last point, and that of `val/<metric>` need not be of these weights.
+    """
+    names = [spec.name for spec in training.task.metric_specs if spec.name in manifest.validation]
+    kept = {f"best/val/{name}": manifest.validation[name] for name in names}
+    log.log_metrics(kept, manifest.best_step)
+
+
 def log_costs(log: RunLog, fitted: FitResult, training: Training) -> None:
     """Logs once what the training took, at the step whose weights were kept."""
     costs = {

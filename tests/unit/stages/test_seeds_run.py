@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,15 @@ import torch
 from filelock import FileLock
 
 from pipeline.artifacts import Outputs, file_sha256
+from pipeline.config.compose import load_config
 from pipeline.errors import EnvironmentProblem
 from pipeline.manifest import Manifest
+from pipeline.stages import train
 from pipeline.stages.group_run import SeedsFailed
 from pipeline.stages.invoke import run_stage
+from pipeline.training.progress import CurvePoint
+from pipeline.training.signals import Interrupted
+from pipeline.training.watching import Watcher
 from tests.group_project import write_group_project
 from tests.sweep_jobs import write_raw_data
 
@@ -68,7 +74,7 @@ def test_a_finished_seed_is_not_trained_again_and_more_seeds_join(
 ) -> None:
     run_stage("train", ["seeds=1", QUICK], root=root)
     before = written(directory(root))
-    capsys.readouterr()
+    assert capsys.readouterr().out.split()[-3:] == ["standard", "deviation", "–"]
     run_stage("train", ["seeds=2", QUICK], root=root)
     told = capsys.readouterr()
     after = written(directory(root))
@@ -130,6 +136,21 @@ def test_export_of_seeds_makes_what_it_needs_first(root: Path) -> None:
     seed = directory(root) / "seed0"
     for product in ("config.yaml", "model", "evaluation", "export"):
         assert (seed / product).exists()
+
+
+def test_the_state_of_an_interrupted_single_run_is_left_to_that_run(root: Path) -> None:
+    class Stopping(Watcher):
+        def validated(self, number: int, point: CurvePoint) -> None:
+            raise Interrupted(signal.SIGTERM, point.step)
+
+    run_stage("prepare", ["seed=0", QUICK], root=root)
+    (single,) = (root / "runs").iterdir()
+    config = load_config(single / "config.yaml")
+    with pytest.raises(Interrupted):
+        train.run(config, root=root, outputs=Outputs(single), watcher=Stopping())
+    (state,) = (root / ".cache" / "training").iterdir()
+    run_stage("train", ["seeds=1", QUICK], root=root)
+    assert [*(root / ".cache" / "training").iterdir()] == [state]
 
 
 def test_prepare_with_seeds_prepares_once_and_trains_nothing(root: Path) -> None:
