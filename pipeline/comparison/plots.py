@@ -144,7 +144,7 @@ def window(bars: Sequence[Bar], otherwise: tuple[float, float]) -> tuple[float, 
     if not inner:
         return otherwise
     lows, highs = sorted(_bounds(bars, 0)), sorted(_bounds(bars, 1), reverse=True)
-    spare = len(bars) // 8
+    spare = len(bars) // 16
     low, high = min([*inner, *lows[spare:]]), max([*inner, *highs[spare:]])
     pad = 0.06 * (high - low) or 0.05 * abs(high) or 0.01
     return low - pad, high + pad
