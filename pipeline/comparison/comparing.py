@@ -19,7 +19,7 @@ from pipeline.comparison.settings import config_differences, costs, curves, sour
 from pipeline.comparison.slices import left_out_in_words, measure_parts, slice_differences
 from pipeline.comparison.slicing import class_metrics, parts
 from pipeline.comparison.testing import PairTest
-from pipeline.comparison.verdicts import Scene, conclude, in_points
+from pipeline.comparison.verdicts import Scene, conclude, in_points, natural_range
 from pipeline.console import progress
 from pipeline.errors import UserError, did_you_mean
 from pipeline.reports.words import listed
@@ -101,7 +101,7 @@ def compare(
         confidence=sampling.confidence,
         metrics=tuple(spec.name for spec in specs),
         groups=tuple(
-            _group(groups[one.label], one, reader, work.names, sampling) for one in work.measured
+            _group(groups[one.label], one, reader, work.names, scene) for one in work.measured
         ),
         differences=differences,
         pairs=pairs,
@@ -206,13 +206,14 @@ def _group(
     measured: MeasuredGroup,
     reader: RunReader,
     names: Sequence[str],
-    sampling: Sampling,
+    scene: Scene,
 ) -> Group:
+    limits = {name: natural_range(name, name in scene.points) for name in names}
     return Group(
         label=measured.label,
         name=common_name([run.record for run in runs]),
         members=tuple(_member(run, reader) for run in runs),
-        metrics={name: measured.estimate(name, sampling.confidence) for name in names},
+        metrics={name: measured.estimate(name, scene.confidence, limits[name]) for name in names},
         by_seed={name: tuple(one.values[name] for one in measured.members) for name in names},
         config=runs[0].settings,
     )
@@ -248,8 +249,14 @@ def _notes(
             "another seed gives another model. Train with seeds=5 to compare configurations."
         )
     elif single:
+        between = (
+            " Between them it is about these models, not about their configurations."
+            if len(single) > 1
+            else ""
+        )
         notes.append(
-            f"Of {listed(single)} there is one seed only, so its spread over seeds is not known."
+            f"Of {listed(single)} there is one seed only: against several seeds it is taken to "
+            f"spread as these do.{between}"
         )
     if len(groups) > 2:
         notes.append(

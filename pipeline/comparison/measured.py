@@ -75,13 +75,22 @@ class MeasuredGroup:
             np.stack([member.resamples[metric] for member in self.members], axis=1),
         )
 
-    def estimate(self, metric: str, confidence: float) -> Estimate:
-        """The metric with its interval; a NaN where it is undefined."""
+    def estimate(
+        self, metric: str, confidence: float, limits: tuple[float, float] = (-np.inf, np.inf)
+    ) -> Estimate:
+        """The metric with its interval; a NaN where it is undefined.
+
+        Args:
+            metric: Which.
+            confidence: Coverage of the interval.
+            limits: Between which values the metric lies.
+        """
         value = self.value(metric)
         if np.isnan(value):
             return Estimate(value)
         if len(self.members) > 1:
-            return bounded(value, *group_interval(self.sample(metric), confidence))
+            low, high = group_interval(self.sample(metric), confidence)
+            return bounded(value, max(low, limits[0]), min(high, limits[1]))
         (member,) = self.members
         found = intervals({metric: value}, {metric: member.resamples[metric]}, confidence)
         if metric not in found:

@@ -21,7 +21,8 @@ TEST_HASH = "data.test_hash"
 _LATEST = 200
 _MOST_NAMED = 5
 _WHOLE = {"pipeline", "group", "study", "trial"}
-_SEED_AT_END = re.compile(r"[-_ ]?seed[-_ ]?\d+$")
+_SEED = re.compile(r"[-_ ]?seed[-_ ]?\d+(?=$|-[0-9a-f]{6}$)")
+_SEED_AND_KEY = re.compile(r"[-_ ]?seed[-_ ]?\d+(-[0-9a-f]{6})?$")
 
 Records = tuple[RunRecord, ...]
 
@@ -176,8 +177,11 @@ def common_name(records: Sequence[RunRecord]) -> str:
     """What the names of a group's runs have in common; the whole name of a single run."""
     if len(records) == 1:
         return records[0].name
-    names = {_SEED_AT_END.sub("", record.name) for record in records}
-    return names.pop() if len(names) == 1 else records[0].name
+    for end in (_SEED, _SEED_AND_KEY):
+        names = {end.sub("", record.name) for record in records}
+        if len(names) == 1:
+            return names.pop()
+    return records[0].name
 
 
 def _marks(record: RunRecord, code: Code | None) -> set[str]:
@@ -210,8 +214,8 @@ def _newest_of_seeds(records: Sequence[RunRecord]) -> tuple[Records, list[str]]:
 
 
 def _equal_weights(records: Sequence[RunRecord]) -> str:
-    hashes = {record.tags.get("weights.sha256") for record in records}
-    if None in hashes:
+    hashes = {record.tags.get("weights.sha256", "") for record in records}
+    if "" in hashes:
         return ""
     return (
         " (the weights are the same, bit for bit)"

@@ -18,7 +18,7 @@ _ABSENT = "–"
 _COSTS = {
     "cost/train_seconds": ("training time", "s"),
     "cost/tokens": ("tokens trained on", ""),
-    "cost/tokens_per_second": ("tokens per second", "1/s"),
+    "cost/tokens_per_second": ("tokens per second", ""),
     "cost/peak_memory_mb": ("peak memory", "MB"),
     "cost/gpu_peak_memory_mb": ("peak GPU memory", "MB"),
     "cost/energy_wh": ("energy", "Wh"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+_MOST_SETTINGS = 25
 _MOST_SLICES = 8
 _FEW_SLICES = 3
 """Slices shown where none differs surely."""
@@ -74,12 +75,16 @@ def _verdicts(found: Comparison) -> list[str]:
 def _parts(found: Comparison) -> Iterable[RenderableType]:
     yield _groups(found.groups)
     yield _metrics(found)
+    yield from _by_seed(found)
     if found.settings:
         rows = [
             (one.name, *(one.values[group.label] for group in found.groups))
-            for one in found.settings
+            for one in found.settings[:_MOST_SETTINGS]
         ]
-        yield _by_group("what differs", rows, found, "left")
+        table = _by_group("what differs", rows, found, "left")
+        hidden = len(found.settings) - len(rows)
+        table.caption = f"and {hidden} more" if hidden else None
+        yield table
     if found.costs:
         yield _by_group("cost", [_cost(one, found) for one in found.costs], found, "right")
     if found.slices:
@@ -123,6 +128,20 @@ def _metrics(found: Comparison) -> Table:
                 end_section=last and len(found.groups) > 2,
             )
     return table
+
+
+def _by_seed(found: Comparison) -> Iterable[RenderableType]:
+    """The first metric of each run, where a group has several."""
+    several = [group for group in found.groups if len(group.members) > 1]
+    if not several:
+        return
+    table = _table(f"{found.metric} by seed", "")
+    for group in several:
+        values = zip(group.members, group.by_seed[found.metric], strict=True)
+        table.add_row(
+            group.label, ", ".join(f"{member.seed}: {_number(value)}" for member, value in values)
+        )
+    yield table
 
 
 def _name_lines(metric: str) -> tuple[str, ...]:
@@ -219,12 +238,14 @@ def _disagreement(one: Disagreement, found: Comparison) -> Iterable[RenderableTy
         first = f", {len(shown)} of them:" if count > len(shown) > 0 else ":" if shown else "."
         number = count_of(count, "example") if count else "none"
         yield _bold(f"{better} is more right than {worse} on {number} of {found.num_rows:,}{first}")
+        several = {group.label for group in found.groups if len(group.members) > 1}
         for example in shown:
-            yield _example(example, (one.reference, one.other))
+            yield _example(example, (one.reference, one.other), several)
         yield ""
 
 
-def _example(example: Example, labels: Sequence[str]) -> Table:
+def _example(example: Example, labels: Sequence[str], several: set[str]) -> Table:
+    """One example; of several seeds the first one's prediction and how right they all are."""
     from rich.table import Table
     from rich.text import Text
 
@@ -237,7 +258,8 @@ def _example(example: Example, labels: Sequence[str]) -> Table:
     table.add_row(example.row_id, Text(text if len(text) <= most else f"{text[: most - 1]}…"))
     table.add_row("right", Text(example.reference))
     for label in labels:
-        table.add_row(label, Text(example.predictions[label]))
+        mean = f", {example.scores[label]:.0%} right over its seeds" if label in several else ""
+        table.add_row(label, Text(f"{example.predictions[label]}{mean}"))
     return table
 
 

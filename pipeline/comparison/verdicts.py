@@ -13,7 +13,7 @@ from pipeline.reports.words import alike
 from pipeline.statistics.multiplicity import holm
 
 _UNBOUNDED = ("loss", "perplexity")
-_MOST_DECIMALS = 3
+_MOST_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,21 @@ def in_points(metric: str, values: Sequence[float]) -> bool:
     )
 
 
+def natural_range(metric: str, share: bool) -> tuple[float, float]:
+    """Between which values a metric lies, so that no interval says more.
+
+    Args:
+        metric: Its name.
+        share: Whether it is a share of one, as `in_points` tells; Matthews' correlation passes for
+            one but can be negative.
+    """
+    if not share:
+        return (
+            (0.0, math.inf) if any(word in metric for word in _UNBOUNDED) else (-math.inf, math.inf)
+        )
+    return (-1.0, 1.0) if metric == "mcc" else (0.0, 1.0)
+
+
 def p_text(p_value: float, level: float) -> str:
     """For example `p = 0.012`, `p < 0.001`; never rounded across the level."""
     if p_value < 0.001:
@@ -101,9 +116,10 @@ def _verdict(
     if one.same:
         return f"{one.other} and {one.reference}: the predictions are the same on all {examples}"
     if one.gain == 0:
+        varies = one.estimate.low != one.estimate.high
         return (
             f"no difference between {one.other} and {one.reference}: the values are equal"
-            f"{_evidence(one, adjusted, together, scene)}"
+            f"{_evidence(one, adjusted, together, scene) if varies else ' in all resamples too'}"
         )
     ahead, behind = (one.other, one.reference) if one.gain > 0 else (one.reference, one.other)
     amount = _amount(one, scene)
@@ -178,14 +194,19 @@ def _numbers(one: Uncorrected, scene: Scene) -> list[str]:
 
 
 def _rounded(numbers: Sequence[float]) -> list[str]:
-    """One decimal for points as a rule, more where the numbers are small."""
-    size = abs(numbers[0])
-    if size >= 1:
-        return [_plain(f"{number:,.1f}") for number in numbers]
-    if size >= 0.001:
-        decimals = min(1 - math.floor(math.log10(size)), _MOST_DECIMALS + 1)
-        return [_plain(f"{number:,.{decimals}f}") for number in numbers]
-    return [_plain(text) for text in alike(numbers)]
+    """Two digits that count of the difference or its interval, and one at least of each."""
+    size, reach = abs(numbers[0]), (max(numbers) - min(numbers)) / 2
+    if max(size, reach) == 0:
+        return ["0" for _ in numbers]
+    decimals = max(_decimals(max(size, reach), 2), _decimals(size, 1), 1)
+    if decimals > _MOST_DECIMALS:
+        return [_plain(text) for text in alike(numbers)]
+    return [_plain(f"{number:,.{decimals}f}") for number in numbers]
+
+
+def _decimals(number: float, digits: int) -> int:
+    """Decimals that show so many digits that count; none of zero."""
+    return digits - 1 - math.floor(math.log10(number)) if number else 0
 
 
 def _plain(text: str) -> str:

@@ -12,15 +12,16 @@ pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 
 def test_trained_configurations_are_compared_over_their_seeds(project: Project) -> None:
+    project.set_params(trainer={"max_epochs": 3, "max_tokens_per_batch": 1024, "num_threads": 1})
     project.pipeline("evaluate", "optimizer.lr=1e-6", "seeds=2")
-    project.pipeline("evaluate", "optimizer.lr=3e-3", "seeds=2")
+    project.pipeline("evaluate", "optimizer.lr=1e-2", "seeds=2")
 
     shown = project.pipeline("compare", "--html", "report.html")
     verdict, *_ = shown.splitlines()
-    assert re.match(r"(A is better than B by|No difference that 158 examples and 2 seeds)", verdict)
+    assert verdict.startswith("A is better than B by ")
     assert re.search(r"^ *A +\S.* 0, 1 ", shown, re.MULTILINE)
     assert re.search(r"^ *B +\S.* 0, 1 ", shown, re.MULTILINE)
-    assert re.search(r"^ *optimizer.lr +0.003 +1e-06 *$", shown, re.MULTILINE)
+    assert re.search(r"^ *optimizer.lr +0.01 +1e-06 *$", shown, re.MULTILINE)
     assert "tokens trained on" in shown
     assert (project.root / "report.html").read_text(encoding="utf-8").count("<html") == 1
 
@@ -44,10 +45,6 @@ def test_trained_configurations_are_compared_over_their_seeds(project: Project) 
     assert other is not None, left_out
     refused = project.pipeline("compare", new[0], other[1], code=2)
     assert "were measured on different test data: " in refused
-
-    project.pipeline("train", "optimizer.lr=5e-4")
-    bare = project.pipeline("runs")
-    assert bare
 
 
 def test_nothing_tracked_is_said_with_what_to_do(project: Project) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.comparison.selecting import Selection, latest_groups, named_groups
+from pipeline.comparison.selecting import Selection, common_name, latest_groups, named_groups
 from pipeline.errors import UserError
 from pipeline.tracking.reading import RunReader
 from tests.unit.comparison.tracked_models import EXPERIMENT, guesses, news, track
@@ -78,6 +78,24 @@ def test_a_parent_stands_for_the_runs_nested_in_it(root: Path, reader: RunReader
     model(root, "p-model", lr=0.1, parent="p")
     found = named_groups(reader, ["the pipeline", "g"], root)
     assert names(found) == [["p-model"], ["g-seed0", "g-seed1", "g-seed2"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "common"),
+    [
+        (["news-seed0-1f2e3d"], "news-seed0-1f2e3d"),
+        (["news-seed0-1f2e3d", "news-seed1-1f2e3d"], "news-1f2e3d"),
+        (["news-seed0-1f2e3d", "news-seed1-abcdef"], "news"),
+        (["mine-seed0", "mine-seed1"], "mine"),
+        (["one", "two"], "one"),
+    ],
+)
+def test_a_group_is_called_what_its_runs_have_in_common(
+    root: Path, reader: RunReader, names: list[str], common: str
+) -> None:
+    for number, name in enumerate(names):
+        track(root, f"r{number}", seed=number, name=name)
+    assert common_name([reader.find(f"r{number}") for number in range(len(names))]) == common
 
 
 def test_named_seeds_of_one_configuration_are_one_group(root: Path, reader: RunReader) -> None:

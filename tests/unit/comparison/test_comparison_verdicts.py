@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.comparison.result import Difference, Estimate
 from pipeline.comparison.testing import Uncorrected
-from pipeline.comparison.verdicts import Scene, conclude, in_points, p_text
+from pipeline.comparison.verdicts import Scene, conclude, in_points, natural_range, p_text
 from pipeline.tasks.base import MetricSpec
 
 ACCURACY = MetricSpec("accuracy", test="mcnemar")
@@ -107,6 +107,31 @@ def test_several_comparisons_are_corrected_together() -> None:
 def test_what_is_shown_needs_no_more_examples() -> None:
     found = only(uncorrected(0.012, 0.003, 0.021, 0.01, examples_needed=400, seeds_needed=4))
     assert (found.examples_needed, found.seeds_needed) == (None, None)
+
+
+def test_a_wide_interval_needs_no_more_digits_than_it_has_meaning() -> None:
+    assert "by 0.9 points, 95 % interval -75.7 to 77.6" in verdict(0.0094, -0.7566, 0.7756, 0.9)
+
+
+def test_values_equal_on_every_example_have_no_interval() -> None:
+    assert verdict(0.0, 0.0, 0.0, 1.0) == (
+        "no difference between B and A: the values are equal in all resamples too"
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "share", "limits"),
+    [
+        ("accuracy", True, (0, 1)),
+        ("mcc", True, (-1, 1)),
+        ("log_loss", False, (0, math.inf)),
+        ("score", False, (-math.inf, math.inf)),
+    ],
+)
+def test_no_interval_says_more_than_a_metric_can_be(
+    metric: str, share: bool, limits: tuple[float, float]
+) -> None:
+    assert natural_range(metric, share) == limits
 
 
 @pytest.mark.parametrize(
