@@ -101,6 +101,7 @@ def test_paper_has_the_folded_parts_and_no_links(window: Browser, pages: dict[st
 
 
 def test_the_browser_has_nothing_to_complain_about(window: Browser, pages: dict[str, Path]) -> None:
-    window.driver.get_log("browser")
+    driver: Any = window.driver
+    driver.get_log("browser")
     look(window, pages["many"], width=1300)
-    assert window.driver.get_log("browser") == []
+    assert driver.get_log("browser") == []
