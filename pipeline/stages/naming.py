@@ -75,7 +75,7 @@ def changes(config: Config, root: Path) -> list[str]:
     except PipelineError:
         return []
     ours, theirs = _flat(config), _flat(near)
-    known = [*ours, *(name for name in theirs if name not in ours)]
+    known = ["seed", *ours, *(name for name in theirs if name not in ours)]
     differing = [name for name in known if ours.get(name) != theirs.get(name)]
     return [
         *(text for text in options if not text.startswith("model=")),
