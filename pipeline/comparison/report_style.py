@@ -44,7 +44,8 @@ summary { color: var(--ink); padding: .2rem 0; }
 @media screen and (max-width: 40rem) { .metrics .long, .pairs .long { display: none; }
   .metrics.two th:first-child { min-width: 5.5rem; } .groups th.name { min-width: 8rem; }
   .table td, .table th { padding-right: .6rem; } .table small { font-size: .72rem; }
-  .table .two td.number { white-space: normal; } .title { display: inline; }
+  .table .two td.number, .table .slices td.number { white-space: normal; }
+  .title { display: inline; }
   .costs small { display: block; min-width: 0; } }
 @media print { nav { display: none; } a { color: inherit; text-decoration: none; }
   details > summary { display: block; list-style: none; font-weight: 600; }
