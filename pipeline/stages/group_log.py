@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,6 @@ from pipeline.training.hardware import is_main_process
 DESCRIPTION_TAG = "mlflow.note.content"
 """The tag that MLflow's UI shows as a run's description, in Markdown."""
 _STEP = 0
-_SHORT_ID = 8
 
 
 class GroupLog:
@@ -105,10 +105,8 @@ def group_log(group: Group, key: str, stage: str, *, root: Path) -> Iterator[Gro
 
 
 def tell_next(group: Group, key: str, *, root: Path) -> None:
-    """Says how to compare the group, once the store has it."""
+    """Says how to compare the group, if it is tracked."""
     hint = run_hint(group.config.tracking, lasting_root(root), key)
-    if hint is not None and hint.run_id is not None:
-        notice(
-            f"compare it with other runs or groups: `python -m pipeline compare "
-            f"{hint.run_id[:_SHORT_ID]} OTHER`"
-        )
+    if hint is not None:
+        name = shlex.quote(hint.run_name)
+        notice(f"compare it with another run or group: `python -m pipeline compare {name} OTHER`")
