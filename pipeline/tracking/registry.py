@@ -174,9 +174,10 @@ class ModelRegistry:
             client.update_model_version(version.name, str(version.number), self._text(text))
 
     def page(self, version: Version) -> str:
-        """Its page in the MLflow UI."""
-        base = user_interface(self._store.uri, self._store.root).base
-        return f"{base}/#/models/{version.name}/versions/{version.number}"
+        """Its page in the MLflow UI, and the command that serves it, if no server does."""
+        shown = user_interface(self._store.uri, self._store.root)
+        page = f"{shown.base}/#/models/{version.name}/versions/{version.number}"
+        return page if shown.command is None else f"{page} (served by `{shown.command}`)"
 
     def _clean(self, tags: Mapping[str, str]) -> dict[str, str]:
         return {

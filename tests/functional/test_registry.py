@@ -13,10 +13,11 @@ pytestmark = pytest.mark.functional
 LEARNS = ("trainer.max_epochs=4", "optimizer.lr=3e-3")
 PREDICT = f"""
 import mlflow
+import pandas
 
 mlflow.set_tracking_uri("sqlite:///mlflow.db")
 model = mlflow.pyfunc.load_model("models:/{NAME}@champion")
-found = model.predict(["The home team won the match in the last minute."])
+found = model.predict(pandas.DataFrame({{"text": ["The home team won the match."]}}))
 print("ROWS", len(found))
 """
 
@@ -53,7 +54,6 @@ def test_a_candidate_becomes_champion_only_if_it_is_as_good(project: Project) ->
 
     other_seed = trained(project, *LEARNS, "seed=1", stages=whole)
     project.pipeline("register", other_seed)
-    project.pipeline("register", other_seed)
     set_gate(project, max_latency_ms=1e-4, max_size_mb=1e-4)
     said = project.pipeline("promote", code=1)
     assert "gate.max_latency_ms asks for at most 0.0001 ms" in said
@@ -62,7 +62,6 @@ def test_a_candidate_becomes_champion_only_if_it_is_as_good(project: Project) ->
     set_gate(project)
     said = project.pipeline("promote")
     assert f"promoted: {NAME} version 3 is champion (was version 1)" in said
-    assert f"{NAME} version 3 is the champion already" in project.pipeline("promote")
     assert "ROWS 1" in project.run("python", "-c", PREDICT)
 
 

@@ -17,7 +17,9 @@ def test_a_run_becomes_the_candidate(
 ) -> None:
     run_id = project.trained("small-seed3", seed=3)
     assert register(run_id, name=None, root=project.root) == 0
-    assert f"{NAME} version 1 is the candidate" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert f"{NAME} version 1 is the candidate" in said.out
+    assert f"/#/models/{NAME}/versions/1 (served by `mlflow ui`)" in said.err
     version = project.client.get_model_version_by_alias(NAME, "candidate")
     (output,) = project.client.get_run(run_id).outputs.model_outputs
     assert version.run_id == run_id
