@@ -151,17 +151,18 @@ class _Work:
             (one.label, other.label): PairTest(one, other, self._sampling)
             for one, other in combinations(self.measured, 2)
         }
+        reference = self.measured[0].label
         with progress() as bar:
-            shown = bar.add_task("testing", total=len(self._specs) + 1, note="")
-            differences: list[Difference] = []
-            reference = self.measured[0].label
-            for spec in self._specs:
-                tested = [test.test(spec) for (one, _), test in tests.items() if one == reference]
-                differences += conclude(tested, scene)
-                bar.advance(shown)
-            pairs = conclude([test.test(self._specs[0]) for test in tests.values()], scene)
+            shown = bar.add_task("testing", total=len(self._specs), note="")
+            pairs = {pair: test.test(self._specs[0]) for pair, test in tests.items()}
+            tested = [[one for (first, _), one in pairs.items() if first == reference]]
             bar.advance(shown)
-        return tuple(differences), pairs
+            for spec in self._specs[1:]:
+                against = [test for (first, _), test in tests.items() if first == reference]
+                tested.append([test.test(spec) for test in against])
+                bar.advance(shown)
+        differences = [one for together in tested for one in conclude(together, scene)]
+        return tuple(differences), conclude(list(pairs.values()), scene)
 
     def _find_slices(self, first: Judged, by_class: dict[str, str]) -> None:
         large, small = parts(first.rows, first.task.required_columns, by_class)

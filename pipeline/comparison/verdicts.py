@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipeline.comparison.result import Difference
+from pipeline.comparison.result import Difference, Estimate
 from pipeline.comparison.testing import Uncorrected
 from pipeline.data.quality.finding import count_of
 from pipeline.reports.words import alike
@@ -42,6 +42,7 @@ def conclude(tested: Sequence[Uncorrected], scene: Scene) -> tuple[Difference, .
         tested: Comparisons that are made together; a question to which one answer is sought.
         scene: What they have in common.
     """
+    tested = [_within(one, scene) for one in tested]
     adjusted = holm([one.p_value for one in tested])
     together = sum(p_value is not None for p_value in adjusted)
     return tuple(
@@ -86,6 +87,16 @@ def p_text(p_value: float, level: float) -> str:
     while digits < 6 and (float(f"{p_value:.{digits}g}") < level) != (p_value < level):
         digits += 1
     return f"p = {p_value:.{digits}g}"
+
+
+def _within(one: Uncorrected, scene: Scene) -> Uncorrected:
+    """Without the part of the interval that no two values of the metric can be apart."""
+    low, high = natural_range(one.spec.name, one.spec.name in scene.points)
+    reach = high - low
+    if one.estimate.low is None or one.estimate.high is None or not math.isfinite(reach):
+        return one
+    bounds = max(one.estimate.low, -reach), min(one.estimate.high, reach)
+    return replace(one, estimate=Estimate(one.estimate.value, *bounds))
 
 
 def _concluded(one: Uncorrected, adjusted: float | None, together: int, scene: Scene) -> Difference:

@@ -113,6 +113,12 @@ def test_a_wide_interval_needs_no_more_digits_than_it_has_meaning() -> None:
     assert "by 0.9 points, 95 % interval -75.7 to 77.6" in verdict(0.0094, -0.7566, 0.7756, 0.9)
 
 
+def test_no_interval_of_a_share_reaches_beyond_all_of_it() -> None:
+    found = only(uncorrected(0.01, -1.2, 1.4, 0.9))
+    assert (found.estimate.low, found.estimate.high) == (-1.0, 1.0)
+    assert "95 % interval -100.0 to 100.0" in found.verdict
+
+
 def test_values_equal_on_every_example_have_no_interval() -> None:
     assert verdict(0.0, 0.0, 0.0, 1.0) == (
         "no difference between B and A: the values are equal in all resamples too"
