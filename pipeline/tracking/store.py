@@ -8,6 +8,7 @@ import re
 import sqlite3
 import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 DATABASE_NAME = "mlflow.db"
+_DRIVERS = {"postgresql": "psycopg2", "mysql": "pymysql"}
+"""What this project's extras install."""
 _INIT_TIMEOUT_SECONDS = 120
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -69,7 +72,17 @@ def connect(uri: str, root: Path) -> MlflowClient:
     from mlflow.tracking import MlflowClient
 
     _silence_loggers()
+    uri = _with_driver(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _with_driver(uri: str) -> str:
+    """Names the installed driver; the one that SQLAlchemy would choose may be missing."""
+    kind, separator, rest = uri.partition("://")
+    driver = _DRIVERS.get(kind)
+    return (
+        uri if driver is None or find_spec(driver) is None else f"{kind}+{driver}{separator}{rest}"
+    )
 
 
 def artifact_location(uri: str, root: Path, experiment: str) -> str | None:
