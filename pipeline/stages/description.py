@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schema import Config
+from pipeline.data.quality.finding import count_of
+from pipeline.data.store import SPLITS
 from pipeline.manifest import Manifest
 from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.tracking.links import CHILDREN, MODELS, PARENT, SELF, code, escape
@@ -110,7 +112,7 @@ def pipeline_description(facts: RunFacts) -> str:
 
 def _headline(facts: RunFacts) -> str:
     name, rows = facts.data
-    counts = ", ".join(f"{split} {count:,}" for split, count in rows.items())
+    counts = ", ".join(f"{split} {rows[split]:,}" for split in SPLITS if split in rows)
     changes = f" Changed: {', '.join(code(one) for one in facts.changes)}." if facts.changes else ""
     return (
         f"**{escape(facts.config.experiment)}**: {code(facts.config.model.name)} on "
@@ -155,7 +157,8 @@ def _validation(facts: RunFacts) -> str:
 
 def _training(manifest: Manifest) -> str:
     parts = [
-        f"{manifest.steps:,} steps, {manifest.epochs} epochs, {manifest.train_seconds:,.1f} s",
+        f"{count_of(manifest.steps, 'step')}, {count_of(manifest.epochs, 'epoch')}, "
+        f"{manifest.train_seconds:,.1f} s",
         f"{manifest.tokens_per_second:,.0f} tokens/s",
         f"{manifest.num_trainable_parameters:,} of {manifest.num_parameters:,} parameters trained",
     ]
@@ -163,7 +166,7 @@ def _training(manifest: Manifest) -> str:
         parts.append(f"peak memory {manifest.peak_memory_mb:,.0f} MB")
     if manifest.energy_wh is not None:
         parts.append(f"{manifest.energy_wh:,.{_WH_DIGITS}f} Wh of the machine")
-    return f"**Training**: {'; '.join(parts)}; from {escape(manifest.checkpoint)}."
+    return f"**Training**: {'; '.join(parts)}; weights: {escape(manifest.checkpoint)}."
 
 
 def _export(facts: RunFacts) -> Iterable[str]:
@@ -183,7 +186,7 @@ def _export(facts: RunFacts) -> Iterable[str]:
     if times:
         first = facts.export["timings"][0]
         size = f"{first['batch_size']} × {first['length']} tokens"
-        sentences.append(f"median latency of {size}: {', '.join(times)}")
+        sentences.append(f"Median latency of {size}: {', '.join(times)}")
     yield f"**Export**: {'. '.join(sentences)}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pipeline.tracking.journal import link_or_copy
+from pipeline.tracking.links import DESCRIPTION_TAG, escape
 from pipeline.tracking.params import clean_name
 
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 
     from pipeline.tracking.journal import Event
 
-NAME = "model"
-"""The name of each run's model."""
+_FOLDER = "model"
+_FORBIDDEN = re.compile(r"[/:.%\"']")
+"""What MLflow does not allow in a model's name."""
 SOURCE_TAG = "pipeline.source_run_key"
 """The tag of a logged model by which a repeated delivery finds it again."""
 
@@ -56,18 +59,21 @@ def deliver_model(
     run = client.get_run(run_id)
     model = find_model(client, experiment_id, key)
     if model is None:
-        tags = {SOURCE_TAG: key, **{clean_name(k): v for k, v in event["tags"].items()}}
+        name = str(run.info.run_name or key)
+        page = f"#/experiments/{experiment_id}/runs/{run_id}"
+        note = f"The weights of step {event['step']} of [{escape(name)}]({page})."
+        tags = {clean_name(tag): value for tag, value in event["tags"].items()}
         model = client.create_logged_model(
             experiment_id,
-            name=NAME,
+            name=_FORBIDDEN.sub("_", name),
             source_run_id=run_id,
-            tags=tags,
+            tags={SOURCE_TAG: key, DESCRIPTION_TAG: note, **tags},
             params=dict(run.data.params),
             model_type=event["kind"],
         )
     if model.status != LoggedModelStatus.READY:
         with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=spool) as scratch:
-            written = Path(scratch) / NAME
+            written = Path(scratch) / _FOLDER
             _write(event, spool, written, model, run_id)
             _upload(client, model, written)
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)

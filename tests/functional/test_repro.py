@@ -97,14 +97,20 @@ def test_the_run_leads_back_to_what_made_it(finished: Project) -> None:
     manifest = json.loads((finished.root / "outputs/model/manifest.json").read_text())
     first_commit = finished.run("git", "rev-list", "--max-parents=0", "HEAD").strip()
     with sqlite3.connect(finished.root / "mlflow.db") as store:
-        (run_id,) = store.execute("SELECT run_uuid FROM runs").fetchone()
+        (run_id,) = store.execute(
+            "SELECT run_uuid FROM tags WHERE key = 'role' AND value = 'model'"
+        ).fetchone()
         tags = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,)))
         params = dict(store.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,)))
-        (status,) = store.execute("SELECT status FROM runs").fetchone()
-        (artifacts,) = store.execute("SELECT artifact_uri FROM runs").fetchone()
+        statuses = [row[0] for row in store.execute("SELECT status FROM runs")]
+        (artifacts,) = store.execute(
+            "SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run_id,)
+        ).fetchone()
+        models = store.execute("SELECT source_run_id, status FROM logged_models").fetchall()
         datasets = [row[0] for row in store.execute("SELECT name FROM datasets")]
 
-    assert status == "FINISHED"
+    assert statuses == ["FINISHED", "FINISHED"], "the execution's and the model's"
+    assert models == [(run_id, 2)], "one model, ready"
     assert tags["git.revision"] == first_commit
     assert tags["git.dirty"] == "false"
     assert tags["config.hash"] == manifest["config_hash"]

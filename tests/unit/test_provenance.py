@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -98,3 +100,31 @@ def test_it_imports_nothing_heavy(repo: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_the_environment_names_machine_packages_and_variables_but_no_secret(
+    monkeypatch: pytest.MonkeyPatch, repo: Path
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted")
+    found = provenance.collect(repo).environment()
+    assert found["variables"]["OMP_NUM_THREADS"] == "3"
+    assert found["packages"]["pydantic"] == found["versions"]["pydantic"]
+    assert found["machine"]["cores"] >= 1
+    assert "planted" not in json.dumps(found)
+
+
+def test_the_hash_of_the_difference_is_a_tag_of_a_dirty_tree(repo: Path) -> None:
+    assert "git.diff_sha256" not in provenance.collect(repo).tags()
+    (repo / "new.py").write_text("x = 1\n")
+    found = provenance.collect(repo)
+    expected = hashlib.sha256(found.git.diff.encode()).hexdigest()
+    assert found.tags()["git.diff_sha256"] == expected
+
+
+def test_requirements_are_pinned_to_versions_that_an_index_has() -> None:
+    found = provenance.serving_requirements(["pytest", "no-such-distribution"])
+    names = [line.partition("==")[0] for line in found]
+    assert {"torch", "transformers", "pytest"} <= set(names)
+    assert "no-such-distribution" not in names
+    assert all("==" in line and "+" not in line for line in found)

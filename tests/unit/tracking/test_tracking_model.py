@@ -93,7 +93,7 @@ def test_a_fresh_process_without_the_repository_predicts_as_the_predict_command(
         root=root,
         key="K-model",
         experiment="text/news",
-        run_name="one",
+        run_name="lr=0.1",
         tags={},
         system_metrics=False,
     ) as run:
@@ -118,6 +118,7 @@ def test_a_fresh_process_without_the_repository_predicts_as_the_predict_command(
     assert json.loads(printed) == load_predictor(outputs.model, "torch").predict(TEXTS)
 
     model = only_model(root)
+    assert model.name == "lr=0_1"
     assert (str(model.status), model.model_type, model.params) == ("READY", kind, {"seed": "3"})
     assert [(m.key, m.value, m.step, m.dataset_name, m.dataset_digest) for m in model.metrics] == [
         ("val/f1", 0.5, 6, "tiny/validation", "d1")
