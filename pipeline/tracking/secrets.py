@@ -12,7 +12,7 @@ _SECRET_VARIABLE = re.compile(r"TOKEN|PASSWORD|PASSWD|SECRET|KEY|CREDENTIAL", re
 _SHORTEST_SECRET = 6
 """Shorter values of such variables ("1", "true", "off") are switches, not secrets."""
 _WORD = (
-    r"(?:password|passwd|passphrase|secret|credentials?"
+    r"(?:password|passwd|passphrase|secret|credentials?|authorization"
     r"|(?:auth|access|api|hf|hub|bearer|refresh|session|client|private|secret)[_-]?(?:token|key))"
 )
 _SECRET_NAME = re.compile(rf"(?:^|[._-]){_WORD}$|(?:^|\.)token$", re.IGNORECASE)
@@ -22,6 +22,23 @@ _ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 """A name that promises a secret, and its value; a `token` with a number is a metric."""
+_LITERAL = re.compile(
+    rf"""((?<![\w.-])["']?(?:(?:[\w.-]*[._-])?{_WORD}|token)["']?[ \t]*[:=][ \t]*(["']))"""
+    r"""[^"'\s]{6,}(?=\2)""",
+    re.IGNORECASE,
+)
+"""The same in source code, where a value is a secret only if it is a text without spaces."""
+_HEADER = re.compile(
+    r"""(\bauthorization["']?\s*[:=]\s*["']?(?:basic|bearer|token|digest|apikey)\s+)[^\s"',}]+""",
+    re.IGNORECASE,
+)
+_SECRET_FILE = re.compile(
+    r"(?:^|/)(?:\.env(?:\.[\w-]+)?|\.netrc|\.pgpass|\.htpasswd|id_(?:rsa|dsa|ecdsa|ed25519)"
+    r"|credentials|(?:credentials|secrets?)\.(?:ya?ml|json|toml|ini|env|txt|csv)"
+    r"|[^/]+\.(?:pem|key|p12|pfx|kdbx))$",
+    re.IGNORECASE,
+)
+_PATCH_OF_FILE = re.compile(r"^(?=diff --git )", re.MULTILINE)
 _URL_LOGIN = re.compile(r"\b([a-z][a-z0-9+.-]*://)([^/\s:@\"']*)(:[^/\s\"']*)?@", re.IGNORECASE)
 _URL_QUERY = re.compile(
     r"([?&](?:[\w-]*(?:token|password|secret|signature|key)|sig)=)[^&\s\"']+", re.IGNORECASE
@@ -40,7 +57,8 @@ class Redactor:
 
     What counts as one: the value of an environment variable whose name speaks of a token, password,
     secret, key or credential (from six characters on); the login in a URL; a query parameter of
-    such a name; a value assigned to such a name; and the well-known shapes of access tokens.
+    such a name; an authorization header; a value assigned to such a name; the well-known shapes of
+    access tokens; and, in a patch, files that are kept for secrets, such as `.env`.
 
     Args:
         environment: The variables to protect; by default those of this process.
@@ -70,8 +88,24 @@ class Redactor:
             lambda match: f"{match[1]}{match[2] + ':' if match[3] else ''}{MASK}@", text
         )
         text = _URL_QUERY.sub(rf"\1{MASK}", text)
+        text = _HEADER.sub(rf"\1{MASK}", text)
         return _KNOWN_SHAPES.sub(MASK, text)
 
     def document(self, text: str) -> str:
-        """A file's content: as `text`, and values assigned to secret names (YAML, JSON, code)."""
+        """A file's content: as `text`, and values assigned to secret names (YAML, JSON, code).
+
+        A git patch loses the files that are kept for secrets, and can still be applied.
+        """
+        if text.startswith("diff --git "):
+            text = "".join(filter(_is_harmless, _PATCH_OF_FILE.split(text)))
         return _ASSIGNMENT.sub(rf"\1{MASK}", self.text(text))
+
+    def source(self, text: str) -> str:
+        """Source code that has to run: as `text`, and literals assigned to secret names."""
+        return _LITERAL.sub(rf"\1{MASK}", self.text(text))
+
+
+def _is_harmless(patch: str) -> bool:
+    """Whether the patch of one file is of one that is not kept for secrets."""
+    name = patch.partition("\n")[0].rpartition(" ")[2].strip('"')
+    return _SECRET_FILE.search(name) is None

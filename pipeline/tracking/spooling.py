@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,12 @@ def spool_model(journal: JournalWriter, redactor: Redactor, model: ModelFiles) -
     for source in model.code:
         target = folder / "code" / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
+        copy = partial(_copy_code, redactor)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(source, target, ignore=ignored, copy_function=copy)
         else:
-            shutil.copyfile(source, target)
+            copy(str(source), str(target))
     return {
         "files": folder.name,
         "loader": model.loader,
@@ -94,6 +97,16 @@ def spool_model(journal: JournalWriter, redactor: Redactor, model: ModelFiles) -
         "kind": model.kind,
         "tags": dict(model.tags),
     }
+
+
+def _copy_code(redactor: Redactor, source: str, target: str) -> None:
+    """Copies a file of a package; secrets in its source are masked."""
+    path = Path(source)
+    text = path.read_text(encoding="utf-8") if path.suffix == ".py" else _small_text(path)
+    if text is None:
+        shutil.copyfile(source, target)
+    else:
+        Path(target).write_text(redactor.source(text), encoding="utf-8")
 
 
 def _small_text(path: Path) -> str | None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from pipeline.tracking.secrets import Redactor
@@ -37,6 +41,8 @@ def test_other_variables_and_switches_stay(redactor: Redactor) -> None:
         ("https://host/x?access_token=abc&n=1", "https://host/x?access_token=***&n=1"),
         ("hf_" + "a1B2" * 6, "***"),
         ("Authorization: Bearer abcdef.123456", "Authorization: Bearer ***"),
+        ("authorization: Basic cGxhbnRlZA==", "authorization: Basic ***"),
+        ("-H 'Authorization: token abcdef' x", "-H 'Authorization: token ***' x"),
         ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
         ("write to me@example.org", "write to me@example.org"),
     ],
@@ -78,3 +84,61 @@ def test_documents_lose_assigned_secrets_and_nothing_else(redactor: Redactor) ->
         assert secret not in masked
     for kept in ("model: minilm", "revision: abc", '"max_tokens": 7', "pad_token: '[PAD]'"):
         assert kept in masked
+
+
+PATCH = """\
+diff --git a/.env b/.env
+new file mode 100644
+--- /dev/null
++++ b/.env
+@@ -0,0 +1 @@
++SALT=pepper
+diff --git a/pipeline/tracking/secrets.py b/pipeline/tracking/secrets.py
+--- a/pipeline/tracking/secrets.py
++++ b/pipeline/tracking/secrets.py
+@@ -1 +1 @@
+-old
++new
+diff --git a/deploy/server.pem b/deploy/server.pem
+new file mode 100644
+Binary files /dev/null and b/deploy/server.pem differ
+"""
+
+
+def test_a_patch_loses_files_that_are_kept_for_secrets(redactor: Redactor) -> None:
+    masked = redactor.document(PATCH)
+    assert masked.startswith("diff --git a/pipeline/tracking/secrets.py")
+    assert masked.endswith("-old\n+new\n")
+    assert "pepper" not in masked
+
+
+def test_source_loses_literals_and_still_runs(redactor: Redactor) -> None:
+    text = (
+        'API_KEY = "abc-123456"\n'
+        "headers = {'x-api-key': 'abc-123456', 'accept': 'text/html'}\n"
+        "token = str(len(API_KEY))\n"
+        "password: str = token\n"
+    )
+    masked = redactor.source(text)
+    names: dict[str, Any] = {}
+    exec(masked, names)
+    assert names["API_KEY"] == "***"
+    assert names["headers"] == {"x-api-key": "***", "accept": "text/html"}
+    assert names["token"] == "3"
+
+
+def test_the_source_of_the_pipeline_itself_keeps_its_meaning(
+    redactor: Redactor, repository: Path
+) -> None:
+    for path in (repository / "pipeline").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        masked = redactor.source(text)
+        assert [type(node) for node in ast.walk(ast.parse(masked))] == [
+            type(node) for node in ast.walk(ast.parse(text))
+        ], path
+        changed = [
+            line
+            for line, before in zip(masked.splitlines(), text.splitlines(), strict=True)
+            if line != before
+        ]
+        assert all("://" in line for line in changed), changed
