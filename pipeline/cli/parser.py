@@ -109,9 +109,19 @@ def _add_runs(verb: Verb) -> None:
         "register", "make a run's model a version of a registered model", runs.run_register
     )
     register.add_argument("run_word", metavar="RUN", help="id or name")
-    register.add_argument("--name", help="the registered model; by default named by task and data")
+    register.add_argument("--name", help="the registered model; by default <task>-<data>")
     promote = verb(
         "promote", "make the candidate the champion, if it passes the gate", runs.run_promote
     )
-    promote.add_argument("name", nargs="?", metavar="MODEL", help="the registered model")
-    promote.add_argument("--version", type=int, metavar="N", help="this one, not the candidate")
+    promote.add_argument(
+        "words",
+        nargs="*",
+        metavar="MODEL",
+        help="the registered model, if there are several; then overrides such as gate=serving",
+    )
+    promote.add_argument(
+        "--version",
+        type=int,
+        metavar="N",
+        help="this version, not the candidate; also the way back",
+    )

@@ -58,4 +58,15 @@ def run_promote(options: argparse.Namespace) -> int:
     from pipeline.artifacts import project_root
     from pipeline.registry.promoting import promote
 
-    return promote(options.name, version=options.version, root=project_root())
+    names = [word for word in options.words if "=" not in word]
+    if len(names) > 1:
+        raise UserError(
+            f"`promote` takes one registered model, got {' '.join(names)!r}",
+            remedy="write `python -m pipeline promote MODEL`, and overrides as key=value",
+        )
+    return promote(
+        names[0] if names else None,
+        version=options.version,
+        root=project_root(),
+        arguments=[word for word in options.words if "=" in word],
+    )
