@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pipeline.config.compose import compose
 from pipeline.config.schema import Config
 from pipeline.console import notice, out
 from pipeline.data.quality.finding import count_of
-from pipeline.lineage.words import ago, interval, mean, revision, status
+from pipeline.lineage.words import ago, interval, name_of, revision, seed_of, status
 from pipeline.reports.words import ABSENT, metric
 from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.tracking.reading import RunReader, RunRecord
@@ -27,8 +26,6 @@ _IN_SWEEP = {"trial", "seed"}
 _FETCHED = 200
 _SHOWN = 20
 _NARROW = 100
-_SEED_AT_END = re.compile(r"-seed\d+$")
-"""It has a column of its own."""
 _COLOURS = {"failed": "red", "killed": "yellow", "running": "green"}
 
 
@@ -98,12 +95,8 @@ def entries_of(records: Sequence[RunRecord]) -> list[Entry]:
 
 
 def _seed(record: RunRecord) -> tuple[int, str]:
-    seed = _seed_text(record)
+    seed = seed_of(record)
     return (int(seed) if seed.isdigit() else -1, record.name)
-
-
-def _seed_text(record: RunRecord) -> str:
-    return record.tags.get("seed") or record.params.get("seed", "")
 
 
 def _primary(config: Config) -> str:
@@ -126,15 +119,15 @@ def _table(entries: Sequence[Entry], primary: str, *, narrow: bool) -> Table:
         table.add_column("status", no_wrap=True)
     table.add_column("revision", no_wrap=True)
     table.add_column("started", no_wrap=True)
-    for record, children, depth in _lines(entries):
+    for record, children, parent in _lines(entries):
         state = status(record)
         value = _value(record, children, primary, short=narrow)
         if narrow and state != "finished":
             value = state
-        seed = _seed_text(record)
+        seed = seed_of(record)
         cells = [
             Text(record.run_id[:8]),
-            Text("  " * depth + (_SEED_AT_END.sub("", record.name) if seed else record.name)),
+            Text(f"{'' if parent is None else '└ '}{name_of(record, parent)}"),
             Text(seed or (f"{len(children)}×" if children else "")),
             Text(value or ABSENT),
             *([] if narrow else [Text(state)]),
@@ -147,11 +140,12 @@ def _table(entries: Sequence[Entry], primary: str, *, narrow: bool) -> Table:
 
 def _lines(
     entries: Sequence[Entry],
-) -> Iterator[tuple[RunRecord, tuple[RunRecord, ...], int]]:
+) -> Iterator[tuple[RunRecord, tuple[RunRecord, ...], RunRecord | None]]:
+    """Each run with those nested in it, and the one it is nested in."""
     for entry in entries:
-        yield entry.record, entry.children, 0
+        yield entry.record, entry.children, None
         for child in entry.children:
-            yield child, (), 1
+            yield child, (), entry.record
 
 
 def _value(
@@ -159,17 +153,19 @@ def _value(
 ) -> str | None:
     """The primary metric: of the test split, else of validation, else of what is nested."""
     metrics = record.metrics
-    if f"test/{primary}" in metrics:
-        return interval(metrics, f"test/{primary}", short=short)
+    tested = interval(metrics, f"test/{primary}", short=short)
+    if tested is not None:
+        return tested
+    tell = "{:.3f}".format if short else metric
     for name in (f"best/val/{primary}", f"val/{primary}"):
         if name in metrics:
-            return f"{metric(metrics[name])} (val)"
+            return f"{tell(metrics[name])} (val)"
     if f"best/{primary}" in metrics:
-        trials = int(metrics.get("trials/finished", 0))
-        return f"{metric(metrics[f'best/{primary}'])} best of {count_of(trials, 'trial')}"
+        trials = count_of(int(metrics.get("trials/finished", 0)), "trial")
+        return f"{tell(metrics[f'best/{primary}'])} best{'' if short else f' of {trials}'}"
     values = [child.metrics.get(f"test/{primary}") for child in children]
     known = [value for value in values if value is not None]
-    return f"{metric(mean(known))} mean of {len(known)}" if known else None
+    return f"{tell(sum(known) / len(known))} mean of {len(known)}" if known else None
 
 
 def _tell_of_others(reader: RunReader, experiment: str) -> None:

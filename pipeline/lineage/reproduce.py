@@ -76,6 +76,7 @@ def reproduce(word: str, root: Path) -> int:
             tree.remove()
             raise
         try:
+            notice(f"what the stages say: {shown(log, root)}")
             verdict = _run_again(origin, tree, reader, log)
         except PipelineError:
             _kept(tree, root)

@@ -6,13 +6,24 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.lineage.source_facts import Fact
-from pipeline.lineage.words import interval, moment, status
+from pipeline.lineage.words import interval, moment, name_of, number, seed_of, status
 from pipeline.reports.words import ABSENT, duration, metric
 from pipeline.tracking.reading import RunReader, RunRecord
 
-_SCALAR = re.compile(r"(test|best/val|val)/(?!.*_(?:low|high|above)\b)([^/]+)")
+_SPLIT = re.compile(r"(?:test|best/val|val)/([^/]+)|group/(?:test|val)/([^/]+)_mean")
 _BOUND = re.compile(r"_(?:low|high)$|_above_")
-_ELSEWHERE = ("test/", "best/val/", "val/", "train/", "system/", "baseline/", "cost/", "export/")
+_ELSEWHERE = (
+    "group/test/",
+    "group/val/",
+    "test/",
+    "best/val/",
+    "val/",
+    "train/",
+    "system/",
+    "baseline/",
+    "cost/",
+    "export/",
+)
 _COSTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "cost/train_seconds": ("training", duration),
     "cost/tokens": ("tokens", lambda value: f"{value:,.0f}"),
@@ -23,6 +34,7 @@ _COSTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "cost/num_parameters": ("parameters", lambda value: f"{value:,.0f}"),
     "cost/num_trainable_parameters": ("of them trained", lambda value: f"{value:,.0f}"),
 }
+_WHOLE = {"pipeline", "group", "study"}
 _MOST_CHILDREN = 10
 
 
@@ -33,7 +45,9 @@ def metric_rows(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
     it, otherwise the last one.
     """
     names = dict.fromkeys(
-        found[2] for key in metrics if (found := _SCALAR.fullmatch(key)) and not _BOUND.search(key)
+        found[1] or found[2]
+        for key in metrics
+        if (found := _SPLIT.fullmatch(key)) and not _BOUND.search(key)
     )
     rows = []
     for name in names:
@@ -58,13 +72,10 @@ def result_facts(reader: RunReader, record: RunRecord) -> Iterator[Fact]:
     ]
     if costs:
         yield "cost", ", ".join(costs)
-    for label, keys in (
-        ("export", [key for key in metrics if key.startswith("export/")]),
-        ("numbers", [key for key in metrics if not key.startswith(_ELSEWHERE)]),
-    ):
-        if keys:
-            told = (f"{key.removeprefix('export/')} {metric(metrics[key])}" for key in sorted(keys))
-            yield label, ", ".join(told)
+    yield from _export(metrics)
+    others = sorted(key for key in metrics if not key.startswith(_ELSEWHERE))
+    if others:
+        yield "numbers", ", ".join(f"{key} {number(metrics[key])}" for key in others)
     if "weights.sha256" in record.tags:
         yield "weights", f"sha256 {record.tags['weights.sha256']}"
     for model_id in record.model_ids:
@@ -79,11 +90,22 @@ def result_facts(reader: RunReader, record: RunRecord) -> Iterator[Fact]:
     yield from _reproduced(record)
 
 
+def _export(metrics: Mapping[str, float]) -> Iterator[Fact]:
+    """A line for each runtime."""
+    runtimes: dict[str, list[str]] = {}
+    for key in sorted(key for key in metrics if key.startswith("export/")):
+        runtime, _, name = key.removeprefix("export/").partition("/")
+        runtimes.setdefault(runtime, []).append(f"{name} {metric(metrics[key])}")
+    for position, (runtime, told) in enumerate(runtimes.items()):
+        yield "" if position else "export", f"{runtime}: {', '.join(told)}"
+
+
 def _children(reader: RunReader, record: RunRecord) -> Iterator[Fact]:
     children = sorted(reader.children(record.run_id), key=lambda child: child.started)
-    for number, child in enumerate(children[:_MOST_CHILDREN]):
-        label = "holds" if number == 0 else ""
-        yield label, f"{child.run_id[:8]} {child.name}, {status(child)}"
+    for position, child in enumerate(children[:_MOST_CHILDREN]):
+        seed = f"seed {seed_of(child)}" if seed_of(child) else ""
+        words = " ".join(filter(None, [child.run_id[:8], name_of(child, record), seed]))
+        yield "" if position else "holds", f"{words}, {status(child)}"
     if len(children) > _MOST_CHILDREN:
         yield "", f"and {len(children) - _MOST_CHILDREN} more"
 
@@ -96,7 +118,7 @@ def _reproduced(record: RunRecord) -> Iterator[Fact]:
             f"{tags['reproduced.verdict']} ({tags.get('reproduced.at', 'some time')} on "
             f"{tags.get('reproduced.host', 'some machine')})",
         )
-    elif "data.hash" in tags and record.ended is not None:
+    elif "data.hash" in tags and record.role not in _WHOLE and record.ended is not None:
         yield "reproduced", f"never; `python -m pipeline reproduce {record.run_id[:8]}` tries"
 
 

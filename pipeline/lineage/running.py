@@ -50,7 +50,7 @@ class Stages:
         self._done += 1
         began = time.monotonic()
         position = f"{self._done}/{self._total} {stage}"
-        with err.status(f"{position} (output: {self._log})"), self._log.open("ab") as output:
+        with err.status(f"{position} …"), self._log.open("ab") as output:
             start = output.tell()
             process = subprocess.Popen(  # noqa: S603 - this interpreter
                 [sys.executable, "-m", "pipeline", stage],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pipeline.config.compose import compose
 from pipeline.console import out
 from pipeline.lineage.result_facts import headline, metric_rows, result_facts
 from pipeline.lineage.source_facts import Fact, source_facts
+from pipeline.reports.words import ABSENT
 from pipeline.tracking.reading import RunReader
 
 if TYPE_CHECKING:
@@ -61,13 +62,16 @@ def _facts(facts: Iterable[Fact]) -> Table:
     return table
 
 
-def _metrics(rows: Iterable[tuple[str, str, str]]) -> Table:
+def _metrics(rows: Sequence[tuple[str, str, str]]) -> Table:
+    """Without a column for a split on which nothing was measured."""
     from rich.table import Table
     from rich.text import Text
 
+    names = ("metric", "test", "validation")
+    shown = [column for column in range(3) if any(row[column] != ABSENT for row in rows)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="cyan")
-    for name in ("metric", "test", "validation"):
-        table.add_column(name, no_wrap=name != "metric", overflow="fold")
+    for column in shown:
+        table.add_column(names[column], no_wrap=column > 0, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(row[column]) for column in shown))
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.lineage.defaults import changed_settings
+from pipeline.lineage.words import seed_of
 from pipeline.tracking.reading import RunReader, RunRecord
 
 Fact = tuple[str, str]
@@ -53,9 +54,8 @@ def _source(record: RunRecord) -> Iterator[Fact]:
 def _config(record: RunRecord) -> Iterator[Fact]:
     if "config.hash" in record.tags:
         yield "config", f"config.yaml, hash {record.tags['config.hash'][:16]}"
-    seed = record.tags.get("seed") or record.params.get("seed")
-    if seed is not None:
-        yield "seed", seed
+    if seed_of(record):
+        yield "seed", seed_of(record)
     changed = changed_settings(record.params)
     for number, (name, (value, default)) in enumerate(list(changed.items())[:_MOST_SETTINGS]):
         yield "settings" if number == 0 else "", f"{name} = {value} (by default {default})"
@@ -112,8 +112,8 @@ def _dvc(record: RunRecord) -> Iterator[Fact]:
 def _family(reader: RunReader, record: RunRecord) -> Iterator[Fact]:
     if record.parent_id is not None:
         parent = reader.get(record.parent_id)
-        role = f", a {parent.role}" if parent.role else ""
-        yield "nested in", f"{parent.name} ({parent.run_id[:8]}){role}"
+        role = f", {parent.role}" if parent.role else ""
+        yield "nested in", f"{parent.name} ({parent.run_id[:8]}{role})"
     if "group" in record.tags:
         yield "group", record.tags["group"]
     told = [f"{name} {record.tags[name]}" for name in _SWEEP_TAGS if name in record.tags]

@@ -85,14 +85,14 @@ def test_what_came_out_of_a_run_is_told(
         "nested in   name-a (",
         "accuracy  0.9430 (0.9100 … 0.9710)  0.9500",
         "cost        training 2 min 05 s",
-        "export      onnx/megabytes 45.00",
+        "export      onnx: megabytes 45.00",
         f"weights     sha256 {'e' * 64}",
         "registered  news version 1, champion",
         "artifacts   config.yaml, evaluation/",
         f"reproduced  never; `python -m pipeline reproduce {run_id[:8]}` tries",
     ):
         assert fact in text
-    assert f"{run_id[:8]} name-a-model, finished" in shown("a", root, capsys)
+    assert f"{run_id[:8]} name-a-model seed 3, finished" in shown("a", root, capsys)
 
 
 def test_the_page_is_in_one_piece_however_narrow_the_terminal(
@@ -127,12 +127,14 @@ def test_the_place_of_a_trial_in_its_sweep_is_told(
 ) -> None:
     track("s", role="study", name="sweep-lr")
     tags = {"sweep": "lr", "trial": "4", "trial_state": "pruned"}
-    track("s-4", role="trial", parent="s", tags=tags, metrics={"objective/accuracy": 0.5})
+    metrics = {"objective/accuracy": 0.5, "val/accuracy": 0.5}
+    track("s-4", role="trial", parent="s", tags=tags, metrics=metrics)
     text = shown("s-4", root, capsys)
     assert "trial, pruned, " in text
-    assert "a study" in text
+    assert ", study)" in text
     assert "sweep       lr, trial 4" in text
     assert "numbers     objective/accuracy 0.5000" in text
+    assert "metric    validation" in text
 
 
 def test_a_run_of_something_else_is_shown_with_what_there_is(
@@ -162,6 +164,24 @@ def test_metrics_of_classes_bounds_and_baselines_are_not_metrics_of_the_run() ->
         ("f1", "0.5000 (0.2500 … 0.7500)", "0.6000"),
         ("loss", "–", "0.5000"),
     ]
+
+
+def test_metrics_of_a_group_are_its_means() -> None:
+    ends = {"mean": 0.5, "low": 0.25, "high": 0.75, "sd": 0.1}
+    assert metric_rows({f"group/test/f1_{end}": value for end, value in ends.items()}) == [
+        ("f1", "0.5000 (0.2500 … 0.7500)", "–")
+    ]
+
+
+def test_runs_of_a_group_are_told_by_their_seeds(
+    root: Path, track: TrackRun, reader: RunReader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track("g", role="group", name="news-a1b2c3", metrics={"trials/pruned": 3.0})
+    track("g-seed7", parent="g", name="news-seed7-a1b2c3", tags={"seed": "7"})
+    text = shown("g", root, capsys)
+    assert f"holds       {reader.find('g-seed7').run_id[:8]} seed 7, finished" in text
+    assert "numbers     trials/pruned 3 " in text
+    assert "reproduced" not in text
 
 
 def test_settings_at_their_defaults_and_unknown_ones_are_no_choices() -> None:

@@ -58,12 +58,24 @@ def test_the_models_of_a_group_stand_below_it_by_seed(
     track("g", role="group")
     for seed, value in ((10, 0.9), (2, 0.8)):
         tags = {"seed": str(seed)}
-        track(f"g-seed{seed}", parent="g", tags=tags, metrics={"test/accuracy": value})
+        metrics = {"test/accuracy": value}
+        name = f"name-g-seed{seed}" if seed == 2 else "another"
+        track(f"g-seed{seed}", parent="g", name=name, tags=tags, metrics=metrics)
     assert arranged(reader) == [("g", ["g-seed2", "g-seed10"])]
     list_runs(root)
     lines = capsys.readouterr().out.splitlines()
     assert "2×  0.8500 mean of 2" in lines[2]
-    assert "  name-g    " in lines[3]
+    assert lines[3].split()[1:4] == ["└", "2", "0.8000"]
+    assert lines[4].split()[1:4] == ["└", "another", "10"]
+
+
+def test_the_mean_that_a_group_tracked_is_told_with_its_interval(
+    root: Path, track: TrackRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = {"mean": 0.85, "low": 0.75, "high": 0.95}
+    track("g", role="group", metrics={f"group/test/accuracy_{k}": v for k, v in ends.items()})
+    list_runs(root)
+    assert "0.8500 (0.7500 … 0.9500)" in capsys.readouterr().out
 
 
 def test_a_study_has_one_line_and_its_trials_none(
@@ -105,14 +117,16 @@ def test_a_narrow_terminal_has_everything_in_80_columns(
 ) -> None:
     monkeypatch.setattr("pipeline.console.out._width", 80)
     track("a", name="sports_news-bert_scratch-seed0", tags={"seed": "0"}, metrics=TEST)
-    track("b", name="sports_news-bert_scratch-seed1", tags={"seed": "1"}, status="KILLED")
+    track("b", name="sports_news-bert_scratch-seed1-a1b2c3", tags={"seed": "1"}, status="KILLED")
     list_runs(root)
-    _, columns, killed, finished = capsys.readouterr().out.splitlines()
+    _, columns, *killed, finished = capsys.readouterr().out.splitlines()
     assert "status" not in columns
+    seed = columns.index("seed")
     assert " sports_news-bert_scratch " in finished
     assert " 0.943 (0.910–0.971) " in finished
-    assert " killed " in killed
-    assert max(map(len, (columns, killed, finished))) <= 80
+    assert "".join(line[9:seed].strip() for line in killed) == "sports_news-bert_scratch-a1b2c3"
+    assert " killed " in killed[0]
+    assert max(map(len, (columns, *killed, finished))) <= 80
 
 
 def test_other_experiments_are_named(
