@@ -69,7 +69,12 @@ def reproduce(word: str, root: Path) -> int:
     folder = cache_root(root) / "reproduce" / origin.record.run_id[:12]
     log = folder.with_suffix(".log")
     tree = CleanTree(root, folder, above=levels_above(paths))
-    with alone(folder), ending_gently(tree.remove):
+
+    def discard() -> None:
+        tree.remove()
+        log.unlink(missing_ok=True)
+
+    with alone(folder), ending_gently(discard):
         try:
             _prepare_tree(origin, tree, paths, root)
         except PipelineError:
@@ -82,8 +87,7 @@ def reproduce(word: str, root: Path) -> int:
             _kept(tree, root)
             raise
         if verdict.is_equal:
-            tree.remove()
-            log.unlink()
+            discard()
     out.print(verdict_table(verdict))
     if not verdict.is_equal:
         _kept(tree, root)

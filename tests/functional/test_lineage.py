@@ -14,8 +14,7 @@ SHORT = ("trainer.max_steps=3", "evaluation.num_bootstrap_samples=100")
 
 def models(project: Project) -> list[RunRecord]:
     """The runs of trained models."""
-    reader = RunReader(TrackingConfig(), project.root)
-    return [run for run in reader.latest() if "val/loss" in run.metrics]
+    return RunReader(TrackingConfig(), project.root).latest(roles=("model",))
 
 
 def worktrees(project: Project) -> int:
