@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from pipeline.comparison.loading import LoadedRun
+from pipeline.data.mapping import SLICES
 from pipeline.data.quality.finding import count_of
 from pipeline.errors import UserError
 from pipeline.evaluation.tables import test_hash
@@ -48,6 +49,10 @@ def check_comparable(runs: Sequence[LoadedRun]) -> None:
 
 def difference_in_words(first: pa.Table, other: pa.Table) -> str:
     """How two test splits differ: rows, then columns, then the examples."""
+    first, other = (
+        rows.drop_columns([name for name in rows.column_names if name == SLICES])
+        for rows in (first, other)
+    )
     if first.num_rows != other.num_rows:
         return f"{_rows(first)} and {_rows(other)}{_shared_ids(first, other)}"
     only = sorted(set(first.column_names) ^ set(other.column_names))

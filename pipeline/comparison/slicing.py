@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.mapping import SLICES
 from pipeline.data.quality.scripts import RANGES
 from pipeline.tasks.base import IntArray
 
@@ -75,6 +76,7 @@ def parts(
         *_by_length(rows["text"]),
         *_by_class(rows, by_class),
         *_by_column(rows, required),
+        *_by_slice(rows),
         *_by_script(rows["text"]),
     ]
     large = [part for part in found if len(part.rows) >= FEWEST_ROWS]
@@ -146,6 +148,24 @@ def _by_column(rows: pa.Table, required: Sequence[str]) -> Iterator[Part]:
         for value in sorted(known.to_pylist()):
             here = pc.fill_null(pc.equal(column, value), False).to_numpy()
             yield Part(name, str(value), np.flatnonzero(here))
+
+
+def _by_slice(rows: pa.Table) -> Iterator[Part]:
+    """What `data.slices` names; a row with several values belongs to several parts."""
+    if SLICES not in rows.column_names:
+        return
+    lists = rows[SLICES].combine_chunks()
+    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    values = pc.list_flatten(lists)
+    by_column: dict[str, list[str]] = {}
+    for value in sorted(pc.unique(values).to_pylist()):
+        by_column.setdefault(value.partition("=")[0], []).append(value)
+    for column, known in by_column.items():
+        if not 2 <= len(known) <= _MOST_VALUES:
+            continue
+        for value in known:
+            here = pc.equal(values, value).to_numpy(zero_copy_only=False).astype(np.bool_)
+            yield Part(column, value.partition("=")[2], np.unique(parents[here]).astype(np.int64))
 
 
 def _is_category(kind: pa.DataType) -> bool:

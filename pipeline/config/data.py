@@ -269,6 +269,8 @@ class DataConfig(Group):
     A column that already has our name need not be listed."""
     labels: LabelsConfig = LabelsConfig()
     """What raw labels mean."""
+    slices: tuple[str, ...] = ()
+    """Raw columns, such as a source or tags, by whose values runs are compared in parts too."""
     split: SplitConfig = SplitConfig()
     """How rows are divided into train, validation and test."""
     cleaning: tuple[CleaningStep, ...] = ()

@@ -18,6 +18,8 @@ from pipeline.data.tags import entities_of_tags
 from pipeline.errors import ConfigError, DataError, Problem, did_you_mean
 
 OURS = ("text", "label", "entities", "tokens", "tags", "group", "id")
+SLICES = "slices"
+"""Our column of what `data.slices` names: for each row texts such as `source=wire`."""
 NULL, EMPTY = "null", "empty"
 """Why a row is left out: something is missing, or the text is only white space."""
 
@@ -56,9 +58,13 @@ class RowMapper:
             ours.append("group")
         self._raw = {name: columns.get(name, name) for name in (*ours, "group", "id")}
         self.wanted = WantedColumns(
-            {name: self._raw[name] for name in ours}, (self._raw["group"], self._raw["id"])
+            {f"data.columns.{name}": self._raw[name] for name in ours}
+            | {f"data.{SLICES}[{place}]": name for place, name in enumerate(config.slices)},
+            (self._raw["group"], self._raw["id"]),
         )
         self._schema = _schema(required, self._others)
+        if config.slices:
+            self._schema[SLICES] = pa.list_(pa.string())
         self.dropped: Counter[str] = Counter()
         self.overlapping = 0
         """Entities left out because they overlap a longer one."""
@@ -94,6 +100,10 @@ class RowMapper:
             line = rows.numbers[number]
             try:
                 row = self._row(raw)
+                if row is not None and self._config.slices:
+                    row[SLICES] = _slices(
+                        {name: rows.columns[name][number] for name in self._config.slices}
+                    )
             except RuleError as error:
                 shift = error.shift if rows.row_per_token else 0
                 raise error.located(file, line + shift) from error
@@ -218,6 +228,23 @@ def _text(value: Any) -> str:
             f"the text must be a string, got {value!r}", "map the right column in data.columns.text"
         )
     return value
+
+
+def _slices(values: Mapping[str, Any]) -> list[str]:
+    """The parts of the data that a row belongs to; a list's items each, `none` without any."""
+    found = []
+    for name, value in values.items():
+        items = [item for item in value if item is not None] if isinstance(value, list) else [value]
+        for item in items or [None]:
+            if isinstance(item, dict | list):
+                raise RuleError(
+                    f"a column of data.slices holds words or numbers, or lists of them; {name} "
+                    f"holds {item!r}",
+                    "take the column out of data.slices",
+                )
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+            found.append(f"{name}={'none' if item is None else text}")
+    return found
 
 
 def _check_mapping(columns: Mapping[str, str], required: Sequence[str]) -> None:

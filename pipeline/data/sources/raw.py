@@ -58,7 +58,7 @@ class WantedColumns:
     """Which raw columns are read.
 
     Attributes:
-        needed: Raw column by our name for it; all must be there.
+        needed: Raw column by the key of the config that names it; all must be there.
         optional: Raw columns that are read where they are there.
     """
 
@@ -76,15 +76,14 @@ class WantedColumns:
         Raises:
             DataError: If a needed column is missing.
         """
-        for ours, raw in self.needed.items():
+        for key, raw in self.needed.items():
             if raw not in present:
                 raise DataError(
-                    f"there is no column {raw!r}, which data.columns.{ours} reads; "
+                    f"there is no column {raw!r}, which {key} reads; "
                     f"the columns are: {', '.join(map(str, present))}",
                     file=file,
                     remedy=hint
-                    or f"set data.columns.{ours} to one of the columns; "
-                    + did_you_mean(raw, map(str, present)),
+                    or f"set {key} to one of the columns; " + did_you_mean(raw, map(str, present)),
                 )
         wanted = dict.fromkeys([*self.needed.values(), *self.optional])
         return [raw for raw in wanted if raw in present]

@@ -81,6 +81,14 @@ def test_columns_of_few_values_divide_and_others_do_not() -> None:
     assert by_dimension(found, "group") == by_dimension(found, "constant") == {}
 
 
+def test_a_row_of_several_tags_belongs_to_several_slices() -> None:
+    tags = [["tags=law", "tags=money"], ["tags=law"], ["tags=none"]] * 20
+    rows = pa.table({"text": ["a text"] * 60, "slices": tags})
+    found = all_parts(rows)
+    assert by_dimension(found, "tags")["law"] == [n for n in range(60) if n % 3 < 2]
+    assert {part.value for part in found if part.dimension == "tags"} == {"law", "money", "none"}
+
+
 def test_scripts_divide_texts_in_several_languages() -> None:
     texts = ["Hello there", "你好吗", "こんにちは世界", "Привет", "12 + 7", "Tokyo 東京 is big"]
     rows = pa.table({"text": texts, "label": ["a", "b"] * 3})

@@ -14,7 +14,7 @@ from pipeline.data.sources.raw import WantedColumns
 from pipeline.errors import DataError, EnvironmentProblem
 
 datasets = pytest.importorskip("datasets")
-WANTED = WantedColumns({"text": "text", "label": "label"})
+WANTED = WantedColumns({"data.columns.text": "text", "data.columns.label": "label"})
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_class_ids_become_their_names(root: Path) -> None:
     target = root / "data" / "typed"
     target.mkdir()
     datasets.Dataset.from_dict(rows, features=features).to_parquet(target / "train.parquet")
-    wanted = WantedColumns({"text": "text", "label": "label", "tags": "tags"})
+    wanted = WantedColumns({f"data.columns.{name}": name for name in ("text", "label", "tags")})
     (batch,) = read_hub(local(dataset="./data/typed"), "train", root, wanted)
     assert batch.columns["label"] == ["good", "bad", None]
     assert batch.columns["tags"] == [["bad", "good"], [], ["good"]]
@@ -60,7 +60,7 @@ def test_a_missing_split_or_column_is_named(root: Path) -> None:
         list(read_hub(local(), "dev", root, WANTED))
     assert "train" in caught.value.message
     with pytest.raises(DataError, match="no column 'review'") as caught:
-        list(read_hub(local(), "train", root, WantedColumns({"text": "review"})))
+        list(read_hub(local(), "train", root, WantedColumns({"data.columns.text": "review"})))
     assert "text, label" in caught.value.message
 
 

@@ -217,3 +217,26 @@ def test_a_positive_class_that_never_occurs_is_refused() -> None:
     _, mapper = mapped({"text": ["x"], "label": ["a"]}, labels={"positive": "sport"})
     with pytest.raises(DataError, match=r"no row has the label 'sport'"):
         mapper.check_positive()
+
+
+def test_columns_for_slices_are_kept_as_texts_whatever_they_hold() -> None:
+    columns: dict[str, list[Any]] = {
+        "text": ["x", "y", "z"],
+        "label": ["a", "b", "a"],
+        "tags": [["law", "money"], [], None],
+        "breaking": [True, 0, None],
+    }
+    rows, _ = mapped(columns, slices=["tags", "breaking"])
+    assert [row["slices"] for row in rows] == [
+        ["tags=law", "tags=money", "breaking=true"],
+        ["tags=none", "breaking=0"],
+        ["tags=none", "breaking=none"],
+    ]
+    with pytest.raises(DataError, match=r"data\.slices holds words or numbers"):
+        mapped({"text": ["x"], "label": ["a"], "meta": [{"k": 1}]}, slices=["meta"])
+
+
+def test_a_missing_column_for_slices_is_named_with_its_key() -> None:
+    _, mapper = mapped({"text": ["x"], "label": ["a"], "tags": [["b"]]}, slices=["tags"])
+    with pytest.raises(DataError, match=r"no column 'tags', which data\.slices\[0\] reads"):
+        mapper.wanted.choose(["text", "label"], "a.csv")

@@ -24,7 +24,8 @@ def read(
 ) -> tuple[dict[str, list[Any]], list[int]]:
     """All rows of a file and their numbers."""
     config = FormatConfig(**options)
-    wanted = WantedColumns(needed or TEXT_LABEL, optional)
+    named = {f"data.columns.{name}": raw for name, raw in (needed or TEXT_LABEL).items()}
+    wanted = WantedColumns(named, optional)
     file = SourceFile(path, path.name, "")
     columns: dict[str, list[Any]] = {}
     numbers: list[int] = []
