@@ -11,7 +11,7 @@ from scipy import special
 from pipeline.statistics.arrays import FloatArray
 from pipeline.statistics.groups import GroupSample
 
-RESAMPLES = 1_000
+RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class World:
         drawn = generator.multinomial(
             num_examples, np.full(num_examples, 1 / num_examples), RESAMPLES
         )
-        weights = drawn.astype(np.float32) / num_examples
+        weights = drawn.astype(np.float32)
         step = max(1, 2_000_000 // (num_examples * sum(seeds)))
         for first in range(0, count, step):
             part = min(step, count - first)
@@ -62,7 +62,8 @@ class World:
                 total += generator.normal(0, self.seed[group], (part, seeds[group], 1))
                 right = (total > 0).astype(np.float32)
                 resamples = np.moveaxis(right @ weights.T, 2, 1).astype(np.float64)
-                groups.append((right.mean(axis=2, dtype=np.float64), resamples))
+                values = right.sum(axis=2, dtype=np.float64) / num_examples
+                groups.append((values, resamples / num_examples))
             for place in range(part):
                 yield _sample(groups[0], place), _sample(groups[1], place)
 
