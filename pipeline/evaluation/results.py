@@ -85,6 +85,16 @@ class Results:
                 others |= _with_bounds("test", {name: above[primary]}, (name,))
         return points, others
 
+    def verdict(self) -> dict[str, float]:
+        """The primary metric on the test split with its bounds, as `tracked` names them.
+
+        All that the run of an execution repeats of its model's run: MLflow's tables and charts show
+        the outer runs alone until their rows are expanded.
+        """
+        primary = self.metric_names[0]
+        found = {primary: self.test.intervals[primary]} if primary in self.test.intervals else {}
+        return _with_bounds("test", found, (primary,))
+
     def headline(self) -> dict[str, dict[str, float]]:
         """What `headline.json` holds, for DVC's tables: few numbers, those of `metrics.json`."""
         primary = self.metric_names[0]

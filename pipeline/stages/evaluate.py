@@ -101,6 +101,8 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
         trained, others = results.tracked()
         log.log_metrics(trained, manifest.best_step)
         log.log_metrics(others, manifest.best_step, replace=True)
+        if runs.parent is not None:
+            runs.parent.log_metrics(results.verdict(), manifest.best_step, replace=True)
         log.log_artifact(outputs.evaluation)
         _link(log, results, dataset, manifest.best_step)
         log.set_tags({"weights.sha256": weights_sha256(outputs.model)})
