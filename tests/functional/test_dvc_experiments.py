@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+import time
+from typing import Any
 
 import pytest
 
-from tests.functional.project import Project
+from pipeline.config.schema import TrackingConfig
+from pipeline.tracking.reading import RunReader
+from tests.functional.project import TIMEOUT_SECONDS, Project
 
 pytestmark = pytest.mark.functional
 
 
-def experiments(project: Project) -> dict[str, dict[str, object]]:
+def experiments(project: Project) -> dict[str, dict[str, Any]]:
     """Name to what `dvc exp show` says of each experiment."""
     shown = json.loads(project.run("dvc", "exp", "show", "--json"))
     found = {}
@@ -20,19 +24,33 @@ def experiments(project: Project) -> dict[str, dict[str, object]]:
     return found
 
 
+def wait_for_queue(project: Project) -> None:
+    """Waits until DVC's worker has done all experiments of its queue."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (status := project.run("dvc", "queue", "status")).count("Success") < 2:
+        assert "Failed" not in status, status
+        assert time.monotonic() < deadline, status
+        time.sleep(1.0)
+
+
 def test_experiments_run_queue_show_and_compare(finished: Project) -> None:
     finished.run("dvc", "exp", "run", "--name", "slower", "--set-param", "optimizer.lr=5e-4")
     finished.run(
         "dvc", "exp", "run", "--queue", "--name", "grid", "--set-param", "seed=1,2"
     )  # fmt: skip
     finished.run("dvc", "queue", "start")
-    finished.run("dvc", "queue", "logs", "grid-1", "--follow", code=None)
-    finished.run("dvc", "queue", "logs", "grid-2", "--follow", code=None)
+    wait_for_queue(finished)
 
     found = experiments(finished)
     assert {"slower", "grid-1", "grid-2"} <= set(found)
+    tracked = RunReader(TrackingConfig(), finished.root).latest(roles={"model"})
+    runs = {run.tags["dvc.experiment"]: run for run in tracked if "dvc.experiment" in run.tags}
     for name in ("slower", "grid-1", "grid-2"):
-        assert "outputs/evaluation/headline.json" in found[name]["data"]["metrics"]  # type: ignore[index]
+        shown = found[name]["data"]["metrics"]["outputs/evaluation/headline.json"]["data"]
+        assert runs[name].metrics["test/accuracy"] == shown["test"]["accuracy"]
+        assert runs[name].tags["dvc.baseline"] == finished.run("git", "rev-parse", "HEAD").strip()
+        assert runs[name].status == "FINISHED"
+    assert [runs[f"grid-{number}"].params["seed"] for number in (1, 2)] == ["1", "2"]
 
     difference = json.loads(
         finished.run("dvc", "metrics", "diff", "--json", "grid-1", "grid-2", "--all")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import statistics
 import time
@@ -100,6 +101,17 @@ def test_evaluated_seeds_are_a_group_in_mlflow_as_on_disk(project: Project) -> N
     assert "seeds 3, 5 are trained already" in again
     assert reader.history(group.run_id, "group/test/accuracy_mean") == before
     assert len(reader.latest(roles={"model"})) == 2
+
+    other = project.pipeline("evaluate", "seeds=2", "optimizer.lr=3e-3")
+    first, second = (hint(text) for text in (again, other))
+    compared = project.pipeline("compare", first, second)
+    assert "optimizer.lr" in compared
+    assert "accuracy by seed" in compared
+
+
+def hint(told: str) -> str:
+    """The group's name in the command that is proposed at the end."""
+    return shlex.split(told.split("python -m pipeline compare ")[1])[0]
 
 
 def measured(project: Project, seed: int) -> float:
