@@ -15,6 +15,7 @@ from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.tracking.links import CHILDREN, MODELS, PARENT, SELF, code, escape
 
 MOST_METRICS = 6
+MOST_CHANGES = 30
 _WH_DIGITS = 2
 
 
@@ -113,7 +114,10 @@ def pipeline_description(facts: RunFacts) -> str:
 def _headline(facts: RunFacts) -> str:
     name, rows = facts.data
     counts = ", ".join(f"{split} {rows[split]:,}" for split in SPLITS if split in rows)
-    changes = f" Changed: {', '.join(code(one) for one in facts.changes)}." if facts.changes else ""
+    shown = [code(one) for one in facts.changes[:MOST_CHANGES]]
+    if len(facts.changes) > MOST_CHANGES:
+        shown.append(f"{len(facts.changes) - MOST_CHANGES} more")
+    changes = f" Changed: {', '.join(shown)}." if shown else ""
     return (
         f"**{escape(facts.config.experiment)}**: {code(facts.config.model.name)} on "
         f"{code(name)} ({counts} rows), seed {facts.manifest.seed}.{changes}"

@@ -94,6 +94,11 @@ def test_the_run_of_the_execution_has_the_result_and_the_way_to_the_model() -> N
     assert "](#/experiments/1/runs?searchFilter=tags.%60mlflow.parentRunId%60" in page
 
 
+def test_many_changes_are_counted() -> None:
+    text = model_description(facts(changes=[f"key{n}=1" for n in range(100)]), nested=False)
+    assert "`key29=1`, 70 more." in text
+
+
 def test_values_are_no_markup_and_links_lead_to_pages_of_the_ui(tmp_path: Path) -> None:
     (tmp_path / "mistakes.html").touch()
     pages = [*pages_of_evaluation(tmp_path), *pages_of_training(tmp_path)]

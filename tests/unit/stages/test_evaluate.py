@@ -13,12 +13,15 @@ import pytest
 import torch
 
 from pipeline.artifacts import Outputs, file_sha256, read_json, write_json
+from pipeline.config.schema import TrackingConfig
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.evaluation import results, tables
 from pipeline.evaluation.baselines import Baseline, fit_baselines
 from pipeline.manifest import Manifest
 from pipeline.stages import evaluate
+from pipeline.tracking.journal import read_entries
+from pipeline.tracking.run import open_run
 from pipeline.tracking.sync import sync
 from tests.trained import ROWS, tiny_config, write_stages
 
@@ -278,6 +281,27 @@ def test_a_model_of_another_machine_is_described_as_its_manifest_says(
     assert "evaluate.git.revision" in tags
     assert parent[1].startswith("tiny_experiment-default-")
     assert model[1] == parent[1].replace("default-", "default-seed0-")
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_the_run_of_a_group_is_left_to_whom_holds_it(
+    tmp_path: Path, outputs: Outputs, held: bool
+) -> None:
+    nested = {"run_key": "g-seed3", "parent_key": "g"}
+    Manifest.read(outputs.model).model_copy(update=nested).write(outputs.model)
+    tracking = TrackingConfig(uri="http://127.0.0.1:9")
+    given: dict[str, Any] = {"root": tmp_path, "experiment": "x/y", "run_name": "g"}
+    group = open_run(tracking, key="g", tags={}, system_metrics=False, **given)
+    if not held:
+        group.finish()
+    run(tmp_path, outputs, tracking={"enabled": True, "uri": tracking.uri})
+    types = [entry.event["type"] for entry in read_entries(tmp_path / ".cache" / "tracking" / "g")]
+    assert types.count("open") == (1 if held else 2)
+    group.finish()
+    entries = list(read_entries(tmp_path / ".cache" / "tracking" / "g-seed3"))
+    assert entries[0].event["parent"] == "g"
+    timed = [e for e, _ in entries if "stage/evaluate_seconds" in e.get("metrics", ())]
+    assert len(timed) == 1
 
 
 def test_the_terminal_shows_the_metrics_and_what_fine_tuning_bought(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 from pipeline.config.schema import TrackingConfig
 from pipeline.tracking import sender
 from pipeline.tracking.journal import journal_directory
+from pipeline.tracking.params import MAX_PARAM
 from pipeline.tracking.run import RunLog, open_run
 from pipeline.tracking.sync import sync
 
@@ -80,6 +82,19 @@ def test_a_run_is_whole_in_the_store_when_it_finishes(
     for file in root.rglob("*"):
         assert not file.is_file() or b"planted" not in file.read_bytes(), file
     assert capsys.readouterr() == ("", "")
+
+
+def test_parameters_arrive_however_many_and_long_they_are(root: Path, query: Query) -> None:
+    settings = {"list": ["a", {"b": [1, None]}], "empty": "", "exact": "x" * MAX_PARAM}
+    many = {f"p{number}": number for number in range(250)}
+    with start(root) as run:
+        run.log_params({**settings, "group": many})
+    sync(root)
+    found: dict[str, str] = dict(query("SELECT key, value FROM params"))
+    assert len(found) == 253
+    assert found["group.p249"] == "249"
+    assert json.loads(found["list"]) == settings["list"]
+    assert found["exact"] == settings["exact"]
 
 
 def test_evaluate_continues_the_run_of_train(root: Path, query: Query, points: Points) -> None:
@@ -248,15 +263,17 @@ def test_a_damaged_database_is_named_and_a_new_one_gets_everything(
 
 
 def test_a_mistyped_address_is_named_without_its_password(
-    root: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with start(root, uri="htp://me:planted@host") as run:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://me:planted@host")
+    with start(root) as run:
         run.log_metrics({"loss": 0.5}, 0)
     said = capsys.readouterr().err
     assert "htp://me:***@host is of no kind" in said
     assert "did you mean 'http'?" in said
     assert "planted" not in said
     assert all(b"planted" not in f.read_bytes() for f in root.rglob("*") if f.is_file())
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     (waiting,) = sync(root).waiting
     assert "needs its password" in waiting.reason
 
