@@ -8,9 +8,11 @@ they are the plain percentiles. BCa's further correction for skewness is left ou
 metric without each row in turn, which costs the square of the rows.
 
 The intervals show what another test set of the same size could have given, not what another seed of
-training could. They are too narrow for few rows (below about 30), and of width zero where every row
-agrees, such as at an accuracy of 1. The calibration error over few rows is itself too high, and so
-are its bounds.
+training could. By simulation, of 150 rows, 94 to 96 of 100 hold the truth (at 95 %) for accuracies
+of 0.7 to 0.97, their paired differences, and averages of F1. They are too narrow where hardly any
+row errs (an accuracy of 0.99 of 150 rows: 75 of 100) or for few rows (below about 30), and of width
+zero where every row agrees, such as at an accuracy of 1. The calibration error over few rows is
+itself too high, and so are its bounds: of 150 rows, 70 to 80 of 100 hold the truth.
 """
 
 from __future__ import annotations
