@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, Problem, UserError, did_you_mean
 
 EXPERIMENT = "experiment"
 PARAMS_FILE = "params.yaml"
+_PASSWORD = re.compile(r"(?<=://)([^/:\s]*):[^/\s]*@")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def parse_arguments(arguments: Sequence[str]) -> list[Override]:
     found: list[Override] = []
     problems: list[Problem] = []
     for argument in arguments:
-        source = f"argument {argument!r}"
+        shown = _PASSWORD.sub(r"\1:***@", argument)
+        source = f"argument {shown!r}"
         try:
             parsed = parser.parse_override(argument)
         except HydraException as error:

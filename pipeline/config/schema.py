@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -271,6 +272,16 @@ class TrackingConfig(Group):
     seed."""
     log_model: bool = True
     """Whether the trained weights are kept in MLflow too."""
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        if self.uri is not None and re.search(r"://[^/]*:[^/]*@", self.uri):
+            raise ValueError(
+                "uri must hold no password, as the configuration is kept in files: set "
+                "MLFLOW_TRACKING_URI to the whole address, or MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD"
+            )
+        return self
 
 
 class GateConfig(Group):

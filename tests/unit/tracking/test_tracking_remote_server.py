@@ -93,12 +93,17 @@ def served(
         yield address
 
 
-def log_a_run(root: Path, uri: str) -> str:
+def log_a_run(root: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A run with some of everything; returns its MLflow id."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (root / "report.bin").write_bytes(b"\x00report" * 1_000)
-    tracking = TrackingConfig(uri=uri)
     with open_run(
-        tracking, root=root, key="k1", experiment="text/news", run_name="one", tags={"a": "b"}
+        TrackingConfig(),
+        root=root,
+        key="k1",
+        experiment="text/news",
+        run_name="one",
+        tags={"a": "b"},
     ) as run:
         run.log_params({"optimizer": {"lr": 0.1}})
         for step in range(300):
@@ -106,7 +111,7 @@ def log_a_run(root: Path, uri: str) -> str:
         run.log_dataset("news", "d1", "training", source="news.csv")
         run.log_artifact(root / "report.bin", "reports")
         run.log_text("a remark", "notes/说明.txt")
-    wait_until(lambda: not sync(root, tracking).waiting, 120)
+    wait_until(lambda: not sync(root).waiting, 120)
     client = connect(uri, root)
     experiment = client.get_experiment_by_name("text/news")
     assert experiment is not None
@@ -129,11 +134,14 @@ def check_run(client: MlflowClient, run_id: str) -> None:
 
 
 def test_a_server_with_postgresql_and_a_bucket_behind_it_takes_a_run(
-    tmp_path: Path, postgresql: PostgresqlServer, objects: ObjectStore
+    tmp_path: Path,
+    postgresql: PostgresqlServer,
+    objects: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with served(tmp_path, postgresql, objects, "proxied", proxied=True) as uri:
         assert check_store(TrackingConfig(uri=uri), tmp_path).writable
-        run_id = log_a_run(tmp_path, uri)
+        run_id = log_a_run(tmp_path, uri, monkeypatch)
         check_run(MlflowClient(uri), run_id)
         local = MlflowClient(uri).download_artifacts(run_id, "reports/report.bin", str(tmp_path))
         assert Path(local).read_bytes() == b"\x00report" * 1_000
@@ -155,7 +163,7 @@ def test_a_run_writes_its_artifacts_to_the_bucket_itself(
     for name, value in objects.variables.items():
         monkeypatch.setenv(name, value)
     with served(tmp_path, postgresql, objects, "direct", proxied=False) as uri:
-        run_id = log_a_run(tmp_path, uri)
+        run_id = log_a_run(tmp_path, uri, monkeypatch)
         check_run(MlflowClient(uri), run_id)
         artifacts = MlflowClient(uri).get_run(run_id).info.artifact_uri
     assert urlsplit(artifacts).scheme == "s3"
@@ -167,10 +175,10 @@ def test_a_run_writes_its_artifacts_to_the_bucket_itself(
 
 
 def test_a_run_goes_to_postgresql_without_a_server(
-    tmp_path: Path, postgresql: PostgresqlServer
+    tmp_path: Path, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = postgresql.create("alone")
-    run_id = log_a_run(tmp_path, uri)
+    run_id = log_a_run(tmp_path, uri, monkeypatch)
     check_run(connect(uri, tmp_path), run_id)
     for file in (tmp_path / ".cache").rglob("*"):
         assert not file.is_file() or PASSWORD.encode() not in file.read_bytes(), file

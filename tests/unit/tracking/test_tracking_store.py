@@ -72,7 +72,9 @@ def test_artifacts_lie_in_the_root_unless_a_server_keeps_them(tmp_path: Path) ->
     assert first != second
 
 
-def test_the_check_says_what_is_wrong(root: Path, tmp_path: Path) -> None:
+def test_the_check_says_what_is_wrong(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     healthy = check_store(TrackingConfig(), root)
     assert healthy.reachable
     assert healthy.writable
@@ -83,7 +85,8 @@ def test_the_check_says_what_is_wrong(root: Path, tmp_path: Path) -> None:
     damaged = check_store(TrackingConfig(), tmp_path)
     assert not damaged.reachable
     assert "damaged" in damaged.message
-    silent = check_store(TrackingConfig(uri="http://me:planted@127.0.0.1:9"), root)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:planted@127.0.0.1:9")
+    silent = check_store(TrackingConfig(), root)
     assert not silent.reachable
     assert silent.uri == "http://me:***@127.0.0.1:9"
     assert "planted" not in str(silent)
