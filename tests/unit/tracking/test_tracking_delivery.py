@@ -173,6 +173,6 @@ def test_files_and_data_sets_arrive(root: Path, journal: JournalWriter) -> None:
     (linked,) = run.inputs.dataset_inputs
     assert linked.dataset.digest == "d1"
     assert linked.tags[0].value == "training"
-    source = mlflow.data.get_source(linked.dataset)
+    source: Any = mlflow.data.get_source(linked.dataset)
     assert (source.uri, linked.dataset.source_type) == ("x", "local")
     assert json.loads(linked.dataset.schema) == {"mlflow_colspec": columns}
