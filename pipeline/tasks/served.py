@@ -12,6 +12,22 @@ from pipeline.tasks.base import Task
 
 LOADER = "pipeline.export.serving"
 """The module that MLflow loads a model with."""
+_ROOMS = {
+    "__init__",
+    "artifacts",
+    "config",
+    "console",
+    "data",
+    "errors",
+    "evaluation",
+    "export",
+    "manifest",
+    "metrics",
+    "models",
+    "provenance",
+    "tasks",
+}
+"""The rooms and modules of this package that predicting takes."""
 
 
 def served_schema(task: Task, predictions: pa.Schema) -> pa.Schema:
@@ -38,16 +54,24 @@ def _placed(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def serving_code(task: Task) -> tuple[Path, ...]:
-    """This package, and the package or module of a task that is of the user's own.
+def serving_code(task: Task) -> dict[str, Path]:
+    """What predicts, of this package, and the package or module of a task of the user's own.
 
-    Not that of a task which is installed: it is a requirement, not part of the model.
+    Not the code of a task that is installed: it is a requirement, not part of the model.
+
+    Returns:
+        Directories and files by their path in a directory of `sys.path`.
     """
     package = Path(pipeline.__path__[0])
+    code = {
+        f"{package.name}/{path.name}": path
+        for path in sorted(package.iterdir())
+        if path.stem in _ROOMS and (path.is_dir() or path.suffix == ".py")
+    }
     top = type(task).__module__.partition(".")[0]
     if top in {package.name, "__main__"}:
-        return (package,)
+        return code
     module = importlib.import_module(top)
     source = Path(module.__path__[0] if hasattr(module, "__path__") else str(module.__file__))
     installed = any(part in {"site-packages", "dist-packages"} for part in source.parts)
-    return (package,) if installed or not source.exists() else (package, source)
+    return code if installed or not source.exists() else {**code, source.name: source}

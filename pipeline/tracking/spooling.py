@@ -27,7 +27,7 @@ class ModelFiles:
 
     Attributes:
         directory: Its files.
-        code: Python packages and modules that load it.
+        code: Python packages and modules that load it, by their path in a directory of `sys.path`.
         loader: Dotted name of the module with `_load_pyfunc`.
         example: Texts to try it with.
         outputs: What it gives for a text.
@@ -38,7 +38,7 @@ class ModelFiles:
     """
 
     directory: Path
-    code: tuple[Path, ...]
+    code: Mapping[str, Path]
     loader: str
     example: Sequence[str]
     outputs: pa.Schema
@@ -78,8 +78,8 @@ def spool_model(journal: JournalWriter, redactor: Redactor, model: ModelFiles) -
             target.write_text(redactor.text(path.read_text(encoding="utf-8")), encoding="utf-8")
         else:
             link_or_copy(path, target)
-    for source in model.code:
-        target = folder / "code" / source.name
+    for name, source in model.code.items():
+        target = folder / "code" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = partial(_copy_code, redactor)
         if source.is_dir():

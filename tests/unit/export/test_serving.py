@@ -74,6 +74,18 @@ def test_what_the_served_code_imports_is_required(repository: Path) -> None:
     assert "torch" in foreign
 
 
+def test_all_that_the_served_code_imports_goes_with_the_model(repository: Path) -> None:
+    known = modules(repository)
+    run = closure(LOADER, known)
+    for name in known:
+        if name.startswith(("pipeline.tasks.", "pipeline.data.cleaning.")):
+            run |= closure(name, known)
+    sources = list(serving_code(load_task("text_classification", {})).values())
+    left = [path for path in run if not any(s == path or s in path.parents for s in sources)]
+    assert left == []
+    assert repository / "pipeline" / "sweep" not in sources
+
+
 def test_a_task_of_the_users_own_goes_with_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,8 +94,7 @@ def test_a_task_of_the_users_own_goes_with_the_model(
         "class Own(TextClassification):\n    name = 'own'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    package, own = serving_code(load_task("own_words:Own", {}))
-    assert (package / "export" / "serving.py").is_file()
-    assert own == tmp_path / "own_words.py"
-    assert serving_code(load_task("text_classification", {})) == (package,)
+    code = serving_code(load_task("own_words:Own", {}))
+    assert code.pop("own_words.py") == tmp_path / "own_words.py"
+    assert code == serving_code(load_task("text_classification", {}))
     monkeypatch.delitem(sys.modules, "own_words")
