@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.tracking.delivery import Delivery, journal_lock
 from pipeline.tracking.journal import FILE_NAME, family, finish_dead_run, has_writer
+from pipeline.tracking.process import take_idle_time_only
 from pipeline.tracking.secrets import Redactor
 from pipeline.tracking.state import pending_events
 from pipeline.tracking.store import URI_VARIABLE
@@ -131,16 +132,6 @@ def follow(directory: Path, uri: str, root: Path) -> bool:
         alarm.wait(backoff if failures else alarm.pause)
 
 
-def take_idle_time_only() -> None:
-    """Leaves the processor, and the disk, to whoever else wants them.
-
-    Where the system has no such class of processes, the lowest priority has to do.
-    """
-    os.nice(19)
-    with contextlib.suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
 def _end_when_stuck(directory: Path, store: str) -> None:
     """Ends this process, once nobody writes, where the store takes nothing for half an hour."""
     before, since = -1, time.monotonic()
@@ -164,10 +155,8 @@ def _acquire(lock: FileLock, directory: Path) -> bool:
 
 
 def main() -> None:
-    """Runs as `python -m pipeline.tracking.follow idle|now JOURNAL_DIRECTORY ROOT`."""
-    urgency, directory, root = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    if urgency == "idle":
-        take_idle_time_only()
+    """Runs as `python -m pipeline.tracking.follow JOURNAL_DIRECTORY ROOT`."""
+    directory, root = Path(sys.argv[1]), Path(sys.argv[2])
     uri = os.environ[URI_VARIABLE]
     lock = journal_lock(directory)
     if not _acquire(lock, directory):
@@ -177,7 +166,7 @@ def main() -> None:
     complete = follow(directory, uri, root)
     lock.release()
     if complete:
-        take_idle_time_only()
+        take_idle_time_only(os.getpid())
         deliver_left(root, uri)
 
 

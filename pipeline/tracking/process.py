@@ -43,7 +43,7 @@ class SenderProcess:
         environment.pop("PYTEST_CURRENT_TEST", None)
         search = [str(package), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, search))
-        arguments = ["-P", "-m", "pipeline.tracking.follow", urgency, str(directory), str(root)]
+        arguments = ["-P", "-m", "pipeline.tracking.follow", str(directory), str(root)]
         self._process = subprocess.Popen(  # noqa: S603 - the arguments are our own
             [sys.executable, *arguments],
             stdin=subprocess.PIPE,
@@ -54,6 +54,8 @@ class SenderProcess:
             process_group=0 if urgency == "idle" else None,
             start_new_session=urgency == "now",
         )
+        if urgency == "idle":
+            take_idle_time_only(self._process.pid)
 
     @property
     def alive(self) -> bool:
@@ -94,3 +96,13 @@ class SenderProcess:
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
+
+
+def take_idle_time_only(pid: int) -> None:
+    """Lets a process have the processor, and the disk, only where nobody else wants them.
+
+    Where the system has no such class of processes, the lowest priority has to do.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, 19)
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))

@@ -164,6 +164,7 @@ def test_training_and_sender_are_killed_and_the_run_goes_on(
     training = train(root, "k1", 300, 60)
     assert training.stdout is not None
     assert training.stdout.readline() == "ready\n"
+    wait_until(lambda: senders(root) != [])
     (process,) = senders(root)
     os.kill(training.pid, signal.SIGKILL)
     process.kill()
@@ -205,8 +206,9 @@ def test_the_sender_takes_idle_time_only_and_one_that_starves_gets_a_successor(
     root: Path, points: Points, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start(root)
-    wait_until(lambda: senders(root)[0].nice() == 19)
+    wait_until(lambda: senders(root) != [])
     (process,) = senders(root)
+    assert process.nice() == 19
     assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
     assert os.getsid(process.pid) == os.getsid(0)
     assert os.getpgid(process.pid) != os.getpgid(0)
