@@ -74,6 +74,7 @@ def comparison(groups: int = 2, seeds: int = 1, rows: int = 1_580) -> Comparison
         metric="f1_macro",
         higher_is_better=True,
         confidence=0.95,
+        num_samples=2_000,
         metrics=METRICS,
         groups=made,
         differences=differences,

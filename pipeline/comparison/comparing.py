@@ -99,6 +99,7 @@ def compare(
         metric=specs[0].name,
         higher_is_better=specs[0].higher_is_better,
         confidence=sampling.confidence,
+        num_samples=sampling.num_samples,
         metrics=tuple(spec.name for spec in specs),
         groups=tuple(
             _group(groups[one.label], one, reader, work.names, scene) for one in work.measured

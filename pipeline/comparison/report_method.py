@@ -45,8 +45,8 @@ def method_section(comparison: Comparison) -> list[Html]:
         ),
         sentence(
             f"Intervals cover {percent(comparison.confidence)}: of one run percentiles of "
-            "resampled test examples (bootstrap, Efron 1979), of several seeds Student's, with the "
-            "spread over seeds in it."
+            f"{comparison.num_samples:,} resamples of the test examples (bootstrap, Efron 1979), "
+            "of several seeds Student's, with the spread over seeds in it."
         ),
         *(_test(method, metrics) for method, metrics in methods.items()),
         sentence(

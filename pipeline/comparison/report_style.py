@@ -28,7 +28,7 @@ h1 .faint { font-weight: 400; }
 .pair.better { background: color-mix(in srgb, var(--ok) 16%, transparent); font-weight: 700; }
 .pair.worse { background: color-mix(in srgb, var(--error) 16%, transparent); font-weight: 700; }
 .pairs td { padding: .3rem .6rem; border-left: 1px solid var(--line); }
-.sign, .pairs td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.pairs td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .table .pairs th, .table .pairs td:last-child { padding-right: .6rem; }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .1rem .9rem;
   margin: .6rem 0; }

@@ -219,6 +219,7 @@ class Comparison:
         metric: The metric of verdict, pairs, examples and slices.
         higher_is_better: Which way that metric is better.
         confidence: Coverage of the intervals; one minus it is the level of the tests.
+        num_samples: Resamples behind each interval and exchanges behind each randomised test.
         metrics: All scalar metrics, that one first.
         groups: The reference first.
         differences: Every metric of each group against the reference, corrected by metric.
@@ -237,6 +238,7 @@ class Comparison:
     metric: str
     higher_is_better: bool
     confidence: float
+    num_samples: int
     metrics: tuple[str, ...]
     groups: tuple[Group, ...]
     differences: tuple[Difference, ...]

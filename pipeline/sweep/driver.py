@@ -12,6 +12,7 @@ from pipeline.config.schema import Config
 from pipeline.console import notice, out, warn
 from pipeline.data.quality.finding import count_of
 from pipeline.errors import EnvironmentProblem, UserError
+from pipeline.stages.datasets import prepared_dataset
 from pipeline.sweep.board import Board
 from pipeline.sweep.comparison import Comparison
 from pipeline.sweep.confirmation import Confirmation
@@ -33,7 +34,6 @@ from pipeline.sweep.study_run import (
 )
 from pipeline.sweep.words import best_in_words, progress_in_words
 from pipeline.sweep.workers.crew import Crew
-from pipeline.stages.datasets import prepared_dataset
 from pipeline.sweep.workers.launching import make_launcher
 from pipeline.sweep.workers.running import Runner
 from pipeline.tracking.status import run_hint

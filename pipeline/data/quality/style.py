@@ -20,7 +20,8 @@ p { margin: .3rem 0; }
 .info { --tone: var(--info); } .ok { --tone: var(--ok); }
 .sign { display: inline-block; width: 1.45em; height: 1.45em; line-height: 1.45em; flex: none;
   border-radius: 50%; background: var(--tone); color: var(--ground); text-align: center;
-  font-weight: 700; font-size: .85em; }
+  font-weight: 700; font-size: .85em;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .verdict { display: flex; gap: .6rem; align-items: center; font-size: 1.1rem; font-weight: 600;
   margin: 1rem 0; color: var(--tone); }
 article { background: var(--card); border: 1px solid var(--line);

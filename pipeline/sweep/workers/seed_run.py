@@ -10,7 +10,7 @@ from pipeline.artifacts import replace_directory
 from pipeline.config.schema import Config
 from pipeline.provenance import Provenance
 from pipeline.stages.fine_tuning import Training
-from pipeline.stages.run_log import training_tags
+from pipeline.stages.run_log import training_tags, weights_sha256
 from pipeline.stages.train_log import describe_run, log_costs
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.tracked import open_sweep_run
@@ -90,6 +90,7 @@ class SeedRun:
                 if self._keeps(line, metrics):
                     with replace_directory(outputs.model) as fresh:
                         training.write(fresh, fitted, log.key, self._provenance)
+                    log.set_tags({"weights.sha256": weights_sha256(outputs.model)})
             result = SeedResult(
                 run_key=self._job.run_key,
                 seed=self._seed,

@@ -46,6 +46,7 @@ def comparison(
         metric="f1_macro",
         higher_is_better=higher_is_better,
         confidence=0.95,
+        num_samples=2_000,
         metrics=("f1_macro",),
         groups=(),
         differences=(difference,),
