@@ -61,7 +61,7 @@ def test_secrets_reach_no_log_parameter_or_artifact(project: Project) -> None:
     project.edit("params.yaml", "experiment:", "# ask with token=p1ant3d-in-a-change\nexperiment:")
     project.run("git", "remote", "add", "origin", "https://me:p1ant3d-in-git@host/repository.git")
     elsewhere = {**ENVIRONMENT, "MLFLOW_TRACKING_URI": SERVER}
-    refused = pipeline(project, "compose", ENVIRONMENT, f"tracking.uri={SERVER}", code=1)
+    refused = pipeline(project, "compose", ENVIRONMENT, f"tracking.uri={SERVER}", code=2)
     assert "uri must hold no password" in refused
     said = [
         refused,
