@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from rich.console import Console
 from rich.progress import (
@@ -44,3 +45,8 @@ def notice(message: str) -> None:
 def warn(message: str) -> None:
     """Says what the user should look at, without stopping."""
     err.print(f"warning: {message}", style="yellow", markup=False)
+
+
+def moment(seconds: float) -> str:
+    """A Unix time in seconds as a person reads it: local, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -220,6 +220,23 @@ def project_id(root: Path) -> str | None:
     return found.splitlines()[-1] if found else None
 
 
+def root_entries(root: Path, revision: str) -> dict[str, str] | None:
+    """What lies at the top of the repository in a revision: mode, kind and hash of each entry.
+
+    Args:
+        root: A directory of the tree.
+        revision: The commit.
+
+    Returns:
+        By name; None where git does not know the revision.
+    """
+    found = _git(root, "ls-tree", "-z", "--full-tree", revision)
+    if found is None:
+        return None
+    entries = (line.partition("\t") for line in found.split("\0") if line)
+    return {name: kind for kind, _, name in entries}
+
+
 def versions() -> dict[str, str]:
     """Python's version and those of the libraries that are installed, without importing them."""
     found = {"python": platform.python_version()}

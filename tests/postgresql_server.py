@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.mlflow_server import free_port
 
 USER = "tester"
 PASSWORD = "not-in-any-message"
@@ -64,9 +65,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
             cwd=directory,
             **account,
         )
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
+        port = free_port()
         options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(directory), "-c", "fsync=off"]
         process = subprocess.Popen(
             [postgres, "-D", str(data), *options],

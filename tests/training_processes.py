@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from pipeline.artifacts import Outputs
 from pipeline.config.schema import Config
 from pipeline.errors import PipelineError
+from tests.mlflow_server import free_port
 
 _PRELOADED = [
     "pipeline.training.module",
@@ -36,9 +36,7 @@ def train_together(config: Config, root: Path, **events: int) -> list[int]:
     Returns:
         The exit code of each.
     """
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     processes = [
         context().Process(

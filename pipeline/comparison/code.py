@@ -7,18 +7,18 @@ these files say stands in the resolved configuration anyway and is compared ther
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 
 from pipeline.artifacts import content_hash
+from pipeline.comparison.loading import PATCH
+from pipeline.provenance import root_entries
 from pipeline.tracking.reading import RunReader, RunRecord
 
 NO_CODE = frozenset(
     {"conf", "params.yaml", "dvc.lock", "data", "docs", "sweeps", "outputs", "tests", "benchmarks"}
 )
 """Entries of the root that no training runs: data and settings are compared by their own hashes."""
-_TIMEOUT_SECONDS = 20
 _SECTION = re.compile(r"^diff --git a/", re.MULTILINE)
 
 
@@ -53,7 +53,7 @@ class Code:
     def _patch(self, record: RunRecord, digest: str) -> str:
         """What a patch does to code; empty if nothing."""
         with tempfile.TemporaryDirectory() as scratch:
-            path = self._reader.artifact(record.run_id, "git/diff.patch", Path(scratch))
+            path = self._reader.artifact(record.run_id, PATCH, Path(scratch))
             if path is None:
                 return digest
             text = path.read_text(encoding="utf-8", errors="replace")
@@ -68,19 +68,10 @@ class Code:
 
 def _tree(root: Path, revision: str) -> str | None:
     """A hash of the root's entries in a revision; None where git does not know it."""
-    try:
-        result = subprocess.run(  # noqa: S603 - our own arguments
-            ["git", "-C", str(root), "ls-tree", "-z", "--full-tree", revision],  # noqa: S607
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    entries = root_entries(root, revision)
+    if entries is None:
         return None
-    if result.returncode != 0:
-        return None
-    entries = result.stdout.decode("utf-8", "replace").split("\0")
-    return content_hash([line for line in entries if not _is_ignored(line.partition("\t")[2])])
+    return content_hash({name: kind for name, kind in entries.items() if not _is_ignored(name)})
 
 
 def _is_ignored(entry: str) -> bool:

@@ -40,7 +40,7 @@ def run_compare(words: Sequence[str], *, metric: str | None, html: Path | None, 
     if words:
         selection = named_groups(reader, words, root)
     else:
-        experiment = config.tracking.experiment or f"{config.task.name}/{config.data.name}"
+        experiment = config.mlflow_experiment
         selection = latest_groups(reader, experiment, root)
     found = _compare(reader, selection, Wish(metric=metric, curves=html is not None))
     print_comparison(found, hint=html is None)

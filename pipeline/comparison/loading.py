@@ -21,7 +21,9 @@ from pipeline.tracking.reading import RunReader, RunRecord
 
 CONFIG = "config.yaml"
 PREDICTIONS = "evaluation/predictions_test.parquet"
-_SEARCHING = {"study", "trial", "seed"}
+PATCH = "git/diff.patch"
+SEARCHING = frozenset({"study", "trial", "seed"})
+"""Roles of the runs of a sweep, which never see the test split and whose models MLflow lacks."""
 _NOT_COMPARED = WITHOUT_EFFECT | {"seed"}
 
 
@@ -103,7 +105,7 @@ def load_run(reader: RunReader, record: RunRecord, scratch: Path) -> LoadedRun:
         )
     patch = None
     if record.tags.get("git.dirty") == "true":
-        patch = reader.artifact(record.run_id, "git/diff.patch", folder)
+        patch = reader.artifact(record.run_id, PATCH, folder)
     return LoadedRun(
         record,
         _read_config(config, record),
@@ -137,7 +139,7 @@ def _read_config(path: Path, record: RunRecord) -> Mapping[str, Any]:
 
 def _without_predictions(record: RunRecord) -> UserError:
     name = title(record)
-    if record.role in _SEARCHING:
+    if record.role in SEARCHING:
         return UserError(
             f"{name} has no test predictions: what a sweep trains never sees the test split",
             remedy="pin the trial with `python -m pipeline sweep promote`, run `dvc repro`, and "

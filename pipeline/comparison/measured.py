@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.comparison.judged import Judged
 from pipeline.comparison.result import Estimate
-from pipeline.evaluation.bootstrap import intervals, weights_in_chunks
+from pipeline.evaluation.bootstrap import intervals, resample
 from pipeline.statistics.groups import GroupSample, group_interval
 from pipeline.tasks.base import FloatArray, IntArray
 
@@ -133,15 +133,18 @@ def _measure(
     sampling: Sampling,
     on_samples: Callable[[int], None],
 ) -> MeasuredRun:
-    parts: dict[str, list[FloatArray]] = {name: [] for name in metrics}
-    weights: IntArray
-    for weights in weights_in_chunks(judged.num_rows, sampling.num_samples, sampling.seed):
+    def measure(weights: IntArray | None) -> Mapping[str, FloatArray]:
         found = judged.metrics(weights)
-        for name, values in parts.items():
-            values.append(found[name])
-        on_samples(len(weights))
+        return {name: found[name] for name in metrics}
+
     return MeasuredRun(
         judged,
         {name: judged.values[name] for name in metrics},
-        {name: np.concatenate(values) for name, values in parts.items()},
+        resample(
+            measure,
+            judged.num_rows,
+            num_samples=sampling.num_samples,
+            seed=sampling.seed,
+            on_samples=on_samples,
+        ),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.comparison.loading import LoadedRun
 from pipeline.comparison.result import Cost, Curve, Setting
+from pipeline.reports.words import ABSENT
 from pipeline.tracking.reading import RunReader
 
 Groups = Mapping[str, Sequence[LoadedRun]]
@@ -14,7 +15,6 @@ Groups = Mapping[str, Sequence[LoadedRun]]
 
 _TAGS = ("checkpoint", "host", "cpu", "gpu", "threads")
 _VERSION = "version."
-_ABSENT = "–"
 _COSTS = {
     "cost/train_seconds": ("training time", "s"),
     "cost/tokens": ("tokens trained on", ""),
@@ -99,7 +99,7 @@ def _differing(
     found = []
     for name, by_group in rows:
         texts = {
-            label: ", ".join(dict.fromkeys(_ABSENT if value is None else value for value in values))
+            label: ", ".join(dict.fromkeys(ABSENT if value is None else value for value in values))
             for label, values in by_group.items()
         }
         if len(set(texts.values())) > 1:

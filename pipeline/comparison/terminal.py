@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +17,7 @@ from pipeline.comparison.result import (
     Slice,
 )
 from pipeline.comparison.verdicts import p_text
-from pipeline.console import out
+from pipeline.console import moment, out
 from pipeline.data.quality.finding import count_of
 from pipeline.reports.words import ABSENT, capital, duration
 
@@ -102,7 +101,7 @@ def _groups(groups: Sequence[Group]) -> Table:
             group.label,
             _plain(group.name),
             ", ".join(str(member.seed) for member in members),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(newest)),
+            moment(newest),
             ", ".join(member.run_id[:8] for member in members),
         )
     return table

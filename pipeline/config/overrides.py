@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,21 @@ def to_grammar(value: Any) -> str:
         doubled = re.sub(r"(\\+)(?='|\Z)", r"\1\1", value)
         return "'" + doubled.replace("'", "\\'") + "'"
     return json.dumps(value)
+
+
+def shortest_end(name: str, known: Collection[str]) -> str:
+    """The shortest end of a dotted name that no other of some names has, for example `lr`.
+
+    Args:
+        name: One of them.
+        known: All of them.
+    """
+    parts = name.split(".")
+    for first in range(len(parts) - 1, 0, -1):
+        end = ".".join(parts[first:])
+        if sum(other == end or other.endswith(f".{end}") for other in known) == 1:
+            return end
+    return name
 
 
 def parse_arguments(arguments: Sequence[str]) -> list[Override]:

@@ -332,6 +332,11 @@ class Config(Section):
     tracking: TrackingConfig
     gate: GateConfig = GateConfig()
 
+    @property
+    def mlflow_experiment(self) -> str:
+        """The MLflow experiment of its runs: the one it names, otherwise `<task>/<data>`."""
+        return self.tracking.experiment or f"{self.task.name}/{self.data.name}"
+
     @model_validator(mode="after")
     def _something_worth_keeping(self) -> Self:
         if self.method.kind != "full" and self.model.checkpoint.source == "scratch":

@@ -54,7 +54,7 @@ def list_runs(root: Path) -> None:
     """
     config = compose([], root)
     reader = RunReader(config.tracking, lasting_root(root))
-    experiment = config.tracking.experiment or f"{config.task.name}/{config.data.name}"
+    experiment = config.mlflow_experiment
     entries = entries_of(reader.latest(experiment, roles=_ROLES, limit=_FETCHED))
     if entries:
         out.print(f"experiment {experiment}", markup=False)

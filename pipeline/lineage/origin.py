@@ -11,14 +11,12 @@ from typing import Any
 
 import yaml
 
-from pipeline.comparison.loading import title
+from pipeline.comparison.loading import CONFIG, PATCH, title
 from pipeline.comparison.selecting import expand
 from pipeline.errors import UserError
 from pipeline.tracking.reading import RunReader, RunRecord
 from pipeline.tracking.secrets import MASK
 
-CONFIG = "config.yaml"
-PATCH = "git/diff.patch"
 METRICS = "evaluation/metrics.json"
 _MOST_NAMED = 10
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from pipeline.console import moment
 from pipeline.lineage.source_facts import Fact
-from pipeline.lineage.words import interval, moment, name_of, number, seed_of, status
+from pipeline.lineage.words import interval, name_of, number, seed_of, status
 from pipeline.reports.words import ABSENT, duration, metric
 from pipeline.tracking.reading import RunReader, RunRecord
 

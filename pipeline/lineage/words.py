@@ -30,11 +30,6 @@ def ago(seconds: float, now: float | None = None) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(seconds))
 
 
-def moment(seconds: float) -> str:
-    """A moment in local time, to the minute."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
 def status(record: RunRecord) -> str:
     """How a run ended, in the sweep's words where it has any: for example `pruned`."""
     state = record.tags.get("trial_state")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.comparison.loading import title
+from pipeline.comparison.loading import SEARCHING, title
 from pipeline.comparison.selecting import expand
 from pipeline.errors import UserError
 from pipeline.tracking.reading import RunReader, RunRecord
 
-_SEARCHING = {"study", "trial", "seed"}
 _MOST_NAMED = 10
 
 
@@ -24,7 +23,7 @@ def find_model_run(reader: RunReader, word: str) -> RunRecord:
         UserError: If the word means no run or several models, or the run logged no model.
     """
     record = reader.find(word)
-    if record.role in _SEARCHING:
+    if record.role in SEARCHING:
         raise UserError(
             f"{title(record)} belongs to a sweep, whose models are not kept",
             remedy="pin its best trial with `python -m pipeline sweep promote`, run `dvc repro`, "

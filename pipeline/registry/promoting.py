@@ -9,6 +9,7 @@ from pipeline.artifacts import lasting_root
 from pipeline.config.compose import compose
 from pipeline.config.schema import Config
 from pipeline.console import notice, out
+from pipeline.data.quality.finding import count_of
 from pipeline.errors import UserError, did_you_mean
 from pipeline.registry.gate import GateReport, run_gate
 from pipeline.registry.naming import CANDIDATE, CHAMPION, check_name, default_name
@@ -140,8 +141,7 @@ def _tell(report: GateReport, candidate: Version, champion: Version | None) -> N
 
 def _counted(report: GateReport) -> str:
     names = ", ".join(check.name for check in report.failures)
-    count = len(report.failures)
-    return f"{'1 check' if count == 1 else f'{count} checks'}: {names}"
+    return f"{count_of(len(report.failures), 'check')}: {names}"
 
 
 def _number(version: Version | None) -> int | None:

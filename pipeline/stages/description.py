@@ -11,7 +11,7 @@ from pipeline.config.schema import Config
 from pipeline.data.quality.finding import count_of
 from pipeline.data.store import SPLITS
 from pipeline.manifest import Manifest
-from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tasks.registry import load_task, metric_names
 from pipeline.tracking.links import CHILDREN, MODELS, PARENT, SELF, code, escape
 
 MOST_METRICS = 6
@@ -42,11 +42,10 @@ class RunFacts:
     pages: Sequence[tuple[str, str]] = ()
 
     @property
-    def metric_names(self) -> list[str]:
+    def metric_names(self) -> tuple[str, ...]:
         """The task's metrics, the primary one first."""
         task = load_task(self.manifest.task, self.manifest.task_options)
-        primary = primary_metric(task, self.config.task.primary_metric).name
-        return list(dict.fromkeys([primary, *(spec.name for spec in task.metric_specs)]))
+        return metric_names(task, self.config.task.primary_metric)
 
 
 def pages_of_training(dataset: Path) -> list[tuple[str, str]]:

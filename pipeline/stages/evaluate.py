@@ -28,8 +28,7 @@ from pipeline.evaluation.tables import (
 )
 from pipeline.manifest import Manifest
 from pipeline.models.saving import load_saved_model
-from pipeline.stages.description import RunFacts, pages_of_evaluation, pages_of_training
-from pipeline.stages.naming import changes
+from pipeline.stages.description import pages_of_evaluation, pages_of_training
 from pipeline.stages.run_log import (
     RunKeys,
     dataset_ref,
@@ -108,14 +107,10 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
         log.set_tags({"weights.sha256": weights_sha256(outputs.model)})
         trained_here = [] if runs.is_new else pages_of_training(outputs.dataset)
         runs.describe(
-            RunFacts(
-                config,
-                manifest,
-                data=(dataset.info.name, dataset.info.rows),
-                changes=changes(config, root) if config.tracking.enabled else (),
-                metrics=results.as_json(),
-                pages=[*pages_of_evaluation(outputs.evaluation), *trained_here],
-            )
+            manifest,
+            dataset.info,
+            pages=[*pages_of_evaluation(outputs.evaluation), *trained_here],
+            metrics=results.as_json(),
         )
     out.print(metrics_table(results.as_json(), config.evaluation.confidence))
     for line in results.comparisons():

@@ -25,11 +25,10 @@ from pipeline.export.layout import CARD, REPORT
 from pipeline.export.report import ExportReport
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
-from pipeline.stages.description import RunFacts, pages_of_evaluation, pages_of_training
-from pipeline.stages.naming import changes
+from pipeline.stages.description import pages_of_evaluation, pages_of_training
 from pipeline.stages.run_log import RunKeys, later_tags, open_stage_runs
 from pipeline.tasks.base import Task
-from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tasks.registry import load_task, metric_names
 from pipeline.tracking.params import flatten
 
 _TRAINING_SECTIONS = ("model", "method", "optimizer", "scheduler", "trainer", "seed")
@@ -85,15 +84,11 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
         runs.model.log_artifact(outputs.export / CARD, "export")
         pages = [*pages_of_evaluation(outputs.evaluation), ("model card", f"export/{CARD}")]
         runs.describe(
-            RunFacts(
-                config,
-                manifest,
-                data=(dataset.info.name, dataset.info.rows),
-                changes=changes(config, root) if config.tracking.enabled else (),
-                metrics=metrics,
-                export=report.to_json(),
-                pages=[*pages, *([] if runs.is_new else pages_of_training(outputs.dataset))],
-            )
+            manifest,
+            dataset.info,
+            pages=[*pages, *([] if runs.is_new else pages_of_training(outputs.dataset))],
+            metrics=metrics,
+            export=report.to_json(),
         )
     _tell(report, shown(outputs.export / CARD, root))
     return ExportResult(outputs.export, report)
@@ -110,7 +105,6 @@ def _card_settings(config: Config, task: Task) -> dict[str, Any]:
     """What the card says of the configuration."""
     checkpoint = config.model.checkpoint
     hub = config.data.hub
-    primary = primary_metric(task, config.task.primary_metric).name
     settings = config.model_dump(
         mode="json",
         include=set(_TRAINING_SECTIONS),
@@ -123,7 +117,7 @@ def _card_settings(config: Config, task: Task) -> dict[str, Any]:
         "licence": config.export.licence,
         "hyperparameters": dict(flatten(settings)),
         "cleaning": tuple(s.step for s in config.data.cleaning if s.step != "deduplicate"),
-        "metric_names": tuple(dict.fromkeys((primary, *(spec.name for spec in task.metric_specs)))),
+        "metric_names": metric_names(task, config.task.primary_metric),
         "confidence": config.evaluation.confidence,
     }
 

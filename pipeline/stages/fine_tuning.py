@@ -89,20 +89,7 @@ class Training:
             run: The key of the only run that goes on from them, where runs of one configuration
                 may train side by side; by default every such run does, one at a time.
         """
-        config = self._config
-        directory = self._checkpoint.directory
-        key = training_key(
-            dataset_fingerprint=self.dataset.info.fingerprint,
-            checkpoint_files=() if directory is None else weight_files(directory),
-            task=config.task,
-            model=config.model,
-            method=config.method,
-            optimizer=config.optimizer,
-            scheduler=config.scheduler,
-            trainer=config.trainer,
-            world_size=world_size(config.trainer),
-            seed=config.seed,
-        )
+        key = weights_key(self._config, self.dataset.info.fingerprint, self._checkpoint)
         name = key[:32] if run is None else f"{key[:32]}-{run}"
         return StateStore(cache_root(root) / "training" / name)
 
@@ -202,3 +189,26 @@ class Training:
         )
         manifest.write(directory)
         return manifest
+
+
+def weights_key(config: Config, dataset_fingerprint: str, checkpoint: Checkpoint) -> str:
+    """Hash of all that determines a training's weights; see `training_key`.
+
+    Args:
+        config: The resolved configuration.
+        dataset_fingerprint: What it trains on.
+        checkpoint: What it starts from.
+    """
+    directory = checkpoint.directory
+    return training_key(
+        dataset_fingerprint=dataset_fingerprint,
+        checkpoint_files=() if directory is None else weight_files(directory),
+        task=config.task,
+        model=config.model,
+        method=config.method,
+        optimizer=config.optimizer,
+        scheduler=config.scheduler,
+        trainer=config.trainer,
+        world_size=world_size(config.trainer),
+        seed=config.seed,
+    )

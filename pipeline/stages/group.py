@@ -118,47 +118,27 @@ def group_key(group: Group, root: Path) -> str:
         root: The project's root.
     """
     from pipeline.models.checkpoint import open_checkpoint
-    from pipeline.models.locate import weight_files
-    from pipeline.training.hardware import world_size
-    from pipeline.training.identity import training_key
+    from pipeline.stages.fine_tuning import weights_key
 
     config, dataset = group.config, group.members[0].outputs.dataset
     info = EncodedDataset.open(dataset).info
-    checkpoint = open_checkpoint(config.model, root=root, dataset_dir=dataset).directory
-    raw = content_hash(dict(info.sources))
-    trained = training_key(
-        dataset_fingerprint=info.fingerprint if group.shares_dataset else raw,
-        checkpoint_files=() if checkpoint is None else weight_files(checkpoint),
-        task=config.task,
-        model=config.model,
-        method=config.method,
-        optimizer=config.optimizer,
-        scheduler=config.scheduler,
-        trainer=config.trainer,
-        world_size=world_size(config.trainer),
-        seed=config.seed,
-    )
+    data = info.fingerprint if group.shares_dataset else content_hash(dict(info.sources))
+    checkpoint = open_checkpoint(config.model, root=root, dataset_dir=dataset)
+    trained = weights_key(config, data, checkpoint)
     return content_hash([group_hash(config), trained])[:32]
-
-
-def member_key(key: str, seed: int) -> str:
-    """The key of a member's run.
-
-    Args:
-        key: That of the group's run.
-        seed: The member's seed.
-    """
-    return f"{key}-seed{seed}"
 
 
 def is_trained(member: Member, key: str) -> bool:
     """Whether a member's model is there, made from what the group's key stands for."""
     if not (member.outputs.model / FILE_NAME).is_file():
         return False
+    from pipeline.stages.run_log import RunKeys
+
     try:
-        return Manifest.read(member.outputs.model).run_key == member_key(key, member.seed)
+        run_key = Manifest.read(member.outputs.model).run_key
     except UserError:
         return False
+    return run_key == RunKeys.of_member(key, member.seed).model
 
 
 def trained_members(group: Group, key: str) -> list[Member]:

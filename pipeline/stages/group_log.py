@@ -15,15 +15,14 @@ from pipeline.data.store import EncodedDataset
 from pipeline.provenance import collect
 from pipeline.stages.group import Group, Member
 from pipeline.stages.group_results import group_results
-from pipeline.stages.naming import parent_name
-from pipeline.tasks.registry import load_task, primary_metric
-from pipeline.tracking.journal import journal_directory
-from pipeline.tracking.run import RunLog, open_run
+from pipeline.stages.naming import changes, parent_name
+from pipeline.stages.run_log import is_known, open_named_run
+from pipeline.tasks.registry import load_task, metric_names
+from pipeline.tracking.links import DESCRIPTION_TAG
+from pipeline.tracking.log import RunLog
 from pipeline.tracking.status import run_hint
 from pipeline.training.hardware import is_main_process
 
-DESCRIPTION_TAG = "mlflow.note.content"
-"""The tag that MLflow's UI shows as a run's description, in Markdown."""
 _STEP = 0
 
 
@@ -40,8 +39,7 @@ class GroupLog:
         self._group = group
         config = group.config
         task = load_task(config.task.kind, config.task.options)
-        primary = primary_metric(task, config.task.primary_metric).name
-        self._names = list(dict.fromkeys([primary, *(spec.name for spec in task.metric_specs)]))
+        self._names = metric_names(task, config.task.primary_metric)
 
     def results(self, members: Sequence[Member], *, show: bool = False) -> None:
         """Logs the spread of each metric over the seeds, and a description with all of them.
@@ -89,16 +87,15 @@ def group_log(group: Group, key: str, stage: str, *, root: Path) -> Iterator[Gro
     }
     if group.shares_dataset:
         tags["data.hash"] = info.fingerprint
-    lasting = lasting_root(root)
-    known = journal_directory(lasting, key).is_dir()
-    with open_run(
-        config.tracking.model_copy(update={"run_name": None}),
-        root=lasting,
-        key=key,
-        experiment=f"{config.task.name}/{config.data.name}",
-        run_name=key if known else parent_name(config, root=root, key=key),
+    named = ""
+    if config.tracking.enabled and not is_known(lasting_root(root), key):
+        named = parent_name(config, changes(config, root), key)
+    with open_named_run(
+        config,
+        key,
+        root=root,
+        name=named,
         tags=tags,
-        system_metrics=False,
     ) as log:
         log.log_params(config.model_dump(mode="json", exclude={*WITHOUT_EFFECT, "seed"}))
         yield GroupLog(log, group)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.artifacts import read_json
+from pipeline.data.quality.finding import count_of
 from pipeline.manifest import Manifest
 from pipeline.stages.group import Member
 from pipeline.statistics.student import mean, mean_interval
@@ -87,9 +88,8 @@ class GroupResults:
         """What MLflow's UI shows as the group's description: all seeds, then all metrics."""
         splits = [split for split, spreads in self.spreads.items() if self.primary in spreads]
         columns = [self.spreads[split][self.primary] for split in splits]
-        count = len(self.seeds)
         lines = [
-            f"One configuration, {'1 seed' if count == 1 else f'{count} seeds'}.",
+            f"One configuration, {count_of(len(self.seeds), 'seed')}.",
             "",
             *_markdown_row("seed", [f"{split}/{self.primary}" for split in splits], head=True),
         ]

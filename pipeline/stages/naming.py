@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.config.compose import compose
+from pipeline.config.overrides import shortest_end
 from pipeline.config.schema import GROUPS, WITHOUT_EFFECT, Config
 from pipeline.errors import PipelineError
 from pipeline.tracking.params import flatten
@@ -17,38 +19,38 @@ _ID_DIGITS = 6
 _UNCOUNTED = {*WITHOUT_EFFECT, "experiment", "seed"}
 
 
-def parent_name(config: Config, *, root: Path, key: str) -> str:
+def parent_name(config: Config, changed: Sequence[str], key: str) -> str:
     """The name of a run that holds the runs of models: an execution of the pipeline, or a group.
 
     For example `sports_news-minilm-lr=3e-05-1f2e3d`; the end tells two equal ones apart.
 
     Args:
         config: The resolved configuration; a name it gives comes first.
-        root: The project's root.
+        changed: From `changes`.
         key: The run's key.
     """
     if config.tracking.run_name is not None:
         return f"{config.tracking.run_name}-pipeline"
-    return _name(config, root, "", key)
+    return _name(config, changed, "", key)
 
 
-def model_name(config: Config, *, root: Path, key: str) -> str:
+def model_name(config: Config, changed: Sequence[str], key: str) -> str:
     """The name of a model's run, that of its parent and the seed.
 
     For example `sports_news-minilm-lr=3e-05-seed0-1f2e3d`.
 
     Args:
         config: The resolved configuration; a name it gives is taken as it is.
-        root: The project's root.
+        changed: From `changes`.
         key: The key of the run it is nested in, or its own.
     """
-    return config.tracking.run_name or _name(config, root, f"-seed{config.seed}", key)
+    return config.tracking.run_name or _name(config, changed, f"-seed{config.seed}", key)
 
 
-def group_member_name(config: Config, *, root: Path, key: str) -> str:
+def group_member_name(config: Config, changed: Sequence[str], key: str) -> str:
     """As `model_name`, also where the configuration gives a name, which is then all seeds'."""
     name = config.tracking.run_name
-    return f"{name}-seed{config.seed}" if name else model_name(config, root=root, key=key)
+    return f"{name}-seed{config.seed}" if name else model_name(config, changed, key)
 
 
 def changes(config: Config, root: Path) -> list[str]:
@@ -79,16 +81,15 @@ def changes(config: Config, root: Path) -> list[str]:
     differing = [name for name in known if ours.get(name) != theirs.get(name)]
     return [
         *(text for text in options if not text.startswith("model=")),
-        *(f"{_short(name, known)}={_value(ours.get(name, 'none'))}" for name in differing),
+        *(f"{shortest_end(name, known)}={_value(ours.get(name, 'none'))}" for name in differing),
     ]
 
 
-def _name(config: Config, root: Path, end: str, key: str) -> str:
+def _name(config: Config, changed: Sequence[str], end: str, key: str) -> str:
     digest = hashlib.sha256(key.encode()).hexdigest()[:_ID_DIGITS]
     name, end = f"{config.experiment}-{config.model.name}", f"{end}-{digest}"
-    found = changes(config, root)
-    for number, text in enumerate(found):
-        more = len(found) - number - 1
+    for number, text in enumerate(changed):
+        more = len(changed) - number - 1
         longer = f"{name}{'-' if number == 0 else ','}{text}"
         if len(longer) + len(f"+{more}_more") * bool(more) + len(end) > LONGEST:
             return f"{name}+{more + 1}_more{end}"
@@ -98,16 +99,6 @@ def _name(config: Config, root: Path, end: str, key: str) -> str:
 
 def _flat(config: Config) -> dict[str, str]:
     return dict(flatten(config.model_dump(mode="json", exclude=_UNCOUNTED)))
-
-
-def _short(name: str, known: list[str]) -> str:
-    """The shortest end of a dotted name that no other name has."""
-    parts = name.split(".")
-    for first in range(len(parts) - 1, 0, -1):
-        end = ".".join(parts[first:])
-        if sum(other == end or other.endswith(f".{end}") for other in known) == 1:
-            return end
-    return name
 
 
 def _value(text: str) -> str:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.artifacts import content_hash, file_sha256, lasting_root
 from pipeline.config.compose import config_hash, group_hash
 from pipeline.config.schema import Config
 from pipeline.data.store import DatasetInfo
 from pipeline.manifest import Manifest
+from pipeline.models.locate import WEIGHTS
 from pipeline.provenance import Provenance, collect
 from pipeline.stages.description import RunFacts, model_description, pipeline_description
-from pipeline.stages.naming import group_member_name, model_name, parent_name
+from pipeline.stages.naming import changes, group_member_name, model_name, parent_name
 from pipeline.tracking.journal import FILE_NAME, has_writer, journal_directory
 from pipeline.tracking.links import DESCRIPTION_TAG
 from pipeline.tracking.log import DatasetRef
@@ -24,7 +25,6 @@ from pipeline.tracking.run import RunLog, open_run
 
 Stage = Literal["train", "evaluate", "export"]
 
-_WEIGHTS = "model.safetensors"
 _ELSEWHERE = (
     "trained on another machine, or its log was removed here; "
     "manifest.json beside the model says where it came from"
@@ -69,6 +69,8 @@ class StageRuns:
     """The runs that a stage writes to.
 
     Attributes:
+        config: The resolved configuration.
+        changes: What differs from its experiment; empty where nothing is tracked.
         keys: Their keys.
         model: The model's run.
         parent: That of the execution; None in a group, whose run others write, and where there is
@@ -77,14 +79,41 @@ class StageRuns:
         earlier_seconds: Time of the stage before an interruption, which counts too.
     """
 
+    config: Config
+    changes: Sequence[str]
     keys: RunKeys
     model: RunLog
     parent: RunLog | None
     is_new: bool
     earlier_seconds: float = 0.0
 
-    def describe(self, facts: RunFacts) -> None:
-        """Sets the descriptions that MLflow's UI shows, in place of earlier ones."""
+    def describe(
+        self,
+        manifest: Manifest,
+        info: DatasetInfo,
+        *,
+        pages: Sequence[tuple[str, str]],
+        metrics: Mapping[str, Any] | None = None,
+        export: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Sets the descriptions that MLflow's UI shows, in place of earlier ones.
+
+        Args:
+            manifest: What made the model.
+            info: Its dataset.
+            pages: Titles and paths of files among the run's artifacts that are worth a look.
+            metrics: `metrics.json`, once it is evaluated.
+            export: `report.json`, once it is exported.
+        """
+        facts = RunFacts(
+            self.config,
+            manifest,
+            data=(info.name, info.rows),
+            changes=self.changes,
+            metrics=metrics,
+            export=export,
+            pages=pages,
+        )
         nested = self.keys.parent is not None
         self.model.set_tags({DESCRIPTION_TAG: model_description(facts, nested=nested)})
         if self.parent is not None:
@@ -118,20 +147,21 @@ def open_stage_runs(
     """
     lasting = lasting_root(root)
     begin = time.monotonic()
-    known = _is_known(lasting, keys.model)
+    known = is_known(lasting, keys.model)
     described = {} if known or manifest is None else _restored_tags(config, manifest)
     shared = {"stage": stage, **described}
+    changed = changes(config, root) if config.tracking.enabled else ()
     with ExitStack() as stack:
         parent = None
         if keys.parent is not None and not _is_held(lasting, keys.parent):
             parent = stack.enter_context(
-                _open(
+                open_named_run(
                     config,
                     keys.parent,
                     root=root,
                     name=""
-                    if _is_known(lasting, keys.parent)
-                    else parent_name(config, root=root, key=keys.parent),
+                    if is_known(lasting, keys.parent)
+                    else parent_name(config, changed, keys.parent),
                     tags={"role": "group"}
                     if keys.is_member
                     else {"role": "pipeline", **shared, **tags},
@@ -139,11 +169,11 @@ def open_stage_runs(
             )
         named = group_member_name if keys.is_member else model_name
         model = stack.enter_context(
-            _open(
+            open_named_run(
                 config,
                 keys.model,
                 root=root,
-                name="" if known else named(config, root=root, key=keys.parent or keys.model),
+                name="" if known else named(config, changed, keys.parent or keys.model),
                 tags={
                     "role": "model",
                     **shared,
@@ -154,7 +184,9 @@ def open_stage_runs(
                 system_metrics=stage == "train",
             )
         )
-        runs = StageRuns(keys, model, None if keys.is_member else parent, not known)
+        runs = StageRuns(
+            config, changed, keys, model, None if keys.is_member else parent, not known
+        )
         yield runs
         seconds = time.monotonic() - begin + runs.earlier_seconds
         timed = runs.parent or model
@@ -183,7 +215,7 @@ def dataset_ref(info: DatasetInfo, split: str) -> DatasetRef:
 
 def weights_sha256(directory: Path) -> str:
     """SHA-256 of a model's weights; empty where they are not in one file."""
-    path = directory / _WEIGHTS
+    path = directory / WEIGHTS
     return file_sha256(path) if path.is_file() else ""
 
 
@@ -205,15 +237,16 @@ def _restored_tags(config: Config, manifest: Manifest) -> dict[str, str]:
     return tags
 
 
-def _is_known(root: Path, key: str) -> bool:
+def is_known(root: Path, key: str) -> bool:
+    """Whether a run was opened here before."""
     return (journal_directory(root, key) / FILE_NAME).is_file()
 
 
 def _is_held(root: Path, key: str) -> bool:
-    return _is_known(root, key) and has_writer(journal_directory(root, key))
+    return is_known(root, key) and has_writer(journal_directory(root, key))
 
 
-def _open(
+def open_named_run(
     config: Config,
     key: str,
     *,
@@ -223,11 +256,22 @@ def _open(
     parent: str | None = None,
     system_metrics: bool = False,
 ) -> RunLog:
+    """Opens a run, or continues it, in the configuration's experiment.
+
+    Args:
+        config: The resolved configuration; a run's name that it gives is not taken.
+        key: The run's key.
+        root: The project's root.
+        name: The run's name; empty where it has one.
+        tags: Tags to set.
+        parent: Key of the run it is nested in.
+        system_metrics: Whether the machine's use is sampled.
+    """
     return open_run(
         config.tracking.model_copy(update={"run_name": None}),
         root=lasting_root(root),
         key=key,
-        experiment=f"{config.task.name}/{config.data.name}",
+        experiment=config.mlflow_experiment,
         run_name=name or key,
         tags=tags,
         parent=parent,

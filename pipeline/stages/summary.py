@@ -11,7 +11,7 @@ from pipeline.data.quality.finding import count_of
 from pipeline.evaluation.results import metrics_table
 from pipeline.export.layout import CARD, ONNX_FILES
 from pipeline.manifest import Manifest
-from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tasks.registry import load_task, metric_names
 from pipeline.tracking.status import run_hint
 
 MOST_METRICS = 5
@@ -31,14 +31,13 @@ def print_summary(root: Path) -> None:
     manifest = Manifest.read(outputs.model)
     metrics = read_json(outputs.evaluation / "metrics.json")
     task = load_task(manifest.task, manifest.task_options)
-    primary = primary_metric(task, config.task.primary_metric).name
+    names = metric_names(task, config.task.primary_metric)
 
     out.print(
         f"\n[bold]{config.experiment}[/]: {config.data.name} with {config.model.name}, "
         f"{manifest.num_trainable_parameters / 1e6:.1f} M trained parameters, "
         f"{count_of(manifest.steps, 'step')} in {manifest.train_seconds:.0f} s"
     )
-    names = dict.fromkeys([primary, *(spec.name for spec in task.metric_specs)])
     metrics["test"] = {name: metrics["test"][name] for name in names if name in metrics["test"]}
     out.print(metrics_table(metrics, config.evaluation.confidence, most=MOST_METRICS))
     for what, path in (

@@ -9,9 +9,8 @@ from pipeline.artifacts import Outputs, replace_directory, shown
 from pipeline.config.schema import Config
 from pipeline.console import notice
 from pipeline.provenance import collect
-from pipeline.stages.description import RunFacts, pages_of_training
+from pipeline.stages.description import pages_of_training
 from pipeline.stages.fine_tuning import Training
-from pipeline.stages.naming import changes
 from pipeline.stages.run_log import RunKeys, open_stage_runs, training_tags
 from pipeline.stages.timing import prepare_seconds
 from pipeline.stages.train_log import (
@@ -122,14 +121,7 @@ def _tracked(
         log_kept(log, manifest, training)
         log_costs(log, fitted, training)
         log_model(log, config, training, manifest, outputs.model)
-        facts = RunFacts(
-            config,
-            manifest,
-            data=(info.name, info.rows),
-            changes=changes(config, root) if config.tracking.enabled else (),
-            pages=pages_of_training(training.dataset.directory),
-        )
-        runs.describe(facts)
+        runs.describe(manifest, info, pages=pages_of_training(training.dataset.directory))
         prepared = prepare_seconds(info.fingerprint, root)
         if runs.parent is not None and prepared is not None:
             runs.parent.log_metrics({"stage/prepare_seconds": prepared}, 0, replace=True)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.config.overrides import shortest_end
 from pipeline.reports.words import duration, metric
 from pipeline.sweep.study.records import StudyRecord, TrialRecord, numbers_in_words
 
@@ -102,19 +103,7 @@ def searched(record: StudyRecord) -> list[str]:
 def short_names(names: Iterable[str]) -> dict[str, str]:
     """The shortest endings of dotted names that tell them apart, for example `lr`."""
     known = list(names)
-    found: dict[str, str] = {}
-    for name in known:
-        parts = name.split(".")
-        endings = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
-        found[name] = next(
-            (
-                ending
-                for ending in endings
-                if sum(other == ending or other.endswith(f".{ending}") for other in known) == 1
-            ),
-            name,
-        )
-    return found
+    return {name: shortest_end(name, known) for name in known}
 
 
 def parameter(value: Any) -> str:

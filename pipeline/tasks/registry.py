@@ -56,6 +56,12 @@ def primary_metric(task: Task, name: str | None) -> MetricSpec:
     return known[name]
 
 
+def metric_names(task: Task, configured: str | None) -> tuple[str, ...]:
+    """The task's scalar metrics, the primary one first; see `primary_metric`."""
+    primary = primary_metric(task, configured).name
+    return tuple(dict.fromkeys((primary, *(spec.name for spec in task.metric_specs))))
+
+
 def shipped_tasks() -> tuple[str, ...]:
     """The names of the tasks in `pipeline.tasks`, sorted."""
     modules = sorted(module.name for module in pkgutil.iter_modules(pipeline.tasks.__path__))

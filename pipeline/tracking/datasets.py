@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 MAX_DIGEST = 36
 """Characters MLflow keeps of a digest."""
+CONTEXT_TAG = "mlflow.data.context"
+"""The tag of a data set's link to a run that says what it was used for."""
 
 
 def dataset_input(dataset: dict[str, Any], context: str) -> DatasetInput:
@@ -41,4 +43,4 @@ def dataset_input(dataset: dict[str, Any], context: str) -> DatasetInput:
     profile = json.dumps(made.profile, ensure_ascii=False) if made.profile else None
     known: dict[str, Any] = {"schema": None, **made.to_dict(), "profile": profile}
     entity = Dataset(**known)
-    return DatasetInput(entity, [InputTag("mlflow.data.context", context)])
+    return DatasetInput(entity, [InputTag(CONTEXT_TAG, context)])

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 DESCRIPTION_TAG = "mlflow.note.content"
 """The tag that MLflow's UI shows as a run's description, in Markdown."""
+PARENT_TAG = "mlflow.parentRunId"
+"""The tag that holds the id of the run around a nested one."""
 SELF = "pipeline:self"
 """The run that is described; `/artifacts/<path>` may follow."""
 PARENT = "pipeline:parent"
@@ -25,7 +27,7 @@ def resolve_links(text: str, *, experiment_id: str, run_id: str, parent_id: str 
     A link to a parent that there is not becomes its plain text.
     """
     experiment = f"#/experiments/{experiment_id}"
-    query = quote(f"tags.`mlflow.parentRunId` = '{run_id}'", safe="")
+    query = quote(f"tags.`{PARENT_TAG}` = '{run_id}'", safe="")
     pages = {
         "self": f"{experiment}/runs/{run_id}",
         "parent": f"{experiment}/runs/{parent_id}" if parent_id else None,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config.schema import TrackingConfig
+from pipeline.console import moment
 from pipeline.errors import UserError
 from pipeline.tracking.access import StoreAccess
+from pipeline.tracking.links import PARENT_TAG
 from pipeline.tracking.records import (
-    PARENT_TAG,
     ROLE_TAG,
     DatasetLink,
     RunRecord,
@@ -82,7 +82,7 @@ class RunReader:
                 f"({_SHORTEST_PREFIX} characters or more) or a name",
             )
         lines = [
-            f"  {run.info.run_id}  {_moment(run.info.start_time / 1000)}  {run.info.run_name}"
+            f"  {run.info.run_id}  {moment(run.info.start_time / 1000)}  {run.info.run_name}"
             for run in runs[:_MOST_NAMED]
         ]
         if len(runs) > _MOST_NAMED:
@@ -184,8 +184,8 @@ class RunReader:
 
     def page(self, record: RunRecord) -> str:
         """Its page in the MLflow UI, on the server or on the address of `ui_command`."""
-        base = user_interface(self._store.uri, self._store.root).base
-        return f"{base}/#/experiments/{record.experiment_id}/runs/{record.run_id}"
+        shown = user_interface(self._store.uri, self._store.root)
+        return shown.run_page(record.experiment_id, record.run_id)
 
     def _matching(self, word: str) -> list[Run]:
         if not word or any(mark in word for mark in "'\"\\"):
@@ -257,7 +257,3 @@ class RunReader:
             with self._store.asking() as client:
                 name = str(client.get_experiment(experiment_id).name)
         return record_of(run, name)
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

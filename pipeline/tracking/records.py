@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.tracking.datasets import CONTEXT_TAG
+from pipeline.tracking.links import PARENT_TAG
 from pipeline.tracking.remote import KEY_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import InputTag, Run
 
-PARENT_TAG = "mlflow.parentRunId"
 ROLE_TAG = "role"
 
 
@@ -119,4 +120,4 @@ def record_of(run: Run, experiment: str) -> RunRecord:
 
 
 def _context(tags: Sequence[InputTag]) -> str:
-    return next((tag.value for tag in tags if tag.key == "mlflow.data.context"), "")
+    return next((tag.value for tag in tags if tag.key == CONTEXT_TAG), "")

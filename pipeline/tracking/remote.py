@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tracking.datasets import dataset_input
+from pipeline.tracking.links import PARENT_TAG
 from pipeline.tracking.logged_model import deliver_model, find_model, link_metrics
 from pipeline.tracking.store import artifact_location
 
@@ -101,7 +102,7 @@ class RemoteRun:
             return cls(client, found[0].info.run_id, experiment_id)
         tags = {**event["tags"], KEY_TAG: key}
         if parent_id is not None:
-            tags["mlflow.parentRunId"] = parent_id
+            tags[PARENT_TAG] = parent_id
         run = client.create_run(experiment_id, event["time"], tags, event["run_name"])
         return cls(client, run.info.run_id, experiment_id, fresh=True)
 

@@ -43,11 +43,21 @@ class DeliveryState:
 
         A missing or damaged file, and one about another store, is a fresh start.
         """
+        state = cls._of_last_delivery(directory)
+        return state if state is not None and state.store == store else cls(store=store)
+
+    @classmethod
+    def has_all(cls, directory: Path) -> bool:
+        """Whether the store of the last delivery has the whole journal; reads nothing of it."""
+        state = cls._of_last_delivery(directory)
+        return state is not None and state.offset == (directory / FILE_NAME).stat().st_size
+
+    @classmethod
+    def _of_last_delivery(cls, directory: Path) -> Self | None:
         try:
-            state = cls(**json.loads((directory / STATE_NAME).read_text(encoding="utf-8")))
+            return cls(**json.loads((directory / STATE_NAME).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            return cls(store=store)
-        return state if state.store == store else cls(store=store)
+            return None
 
     def write(self, directory: Path) -> None:
         """Replaces the file as a whole.

@@ -108,14 +108,13 @@ def run_hint(tracking: TrackingConfig, root: Path, key: str) -> RunHint | None:
     uri = resolve_uri(tracking.uri, root)
     address = Redactor().text(uri)
     state = DeliveryState.read(directory, address)
-    base, command = user_interface(uri, root)
-    page = f"{base}/#/experiments/{state.experiment_id}/runs/{state.run_id}"
+    shown = user_interface(uri, root)
     return RunHint(
         str(first["experiment"]),
         str(first["run_name"]),
         state.run_id,
-        command,
-        page if state.run_id else None,
+        shown.command,
+        shown.run_page(state.experiment_id, state.run_id) if state.run_id else None,
     )
 
 
@@ -129,6 +128,10 @@ class UserInterface(NamedTuple):
 
     base: str
     command: str | None
+
+    def run_page(self, experiment_id: str | None, run_id: str) -> str:
+        """The page of a run."""
+        return f"{self.base}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def user_interface(uri: str, root: Path) -> UserInterface:

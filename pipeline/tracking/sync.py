@@ -19,7 +19,7 @@ from pipeline.tracking.journal import (
     read_entries,
 )
 from pipeline.tracking.secrets import MASK, Redactor
-from pipeline.tracking.state import pending_events
+from pipeline.tracking.state import DeliveryState, pending_events
 from pipeline.tracking.store import resolve_uri
 
 _OTHER_SECONDS = 5.0
@@ -108,6 +108,8 @@ def deliver_left(root: Path, uri: str) -> None:
 def _left(root: Path) -> Iterator[tuple[Path, str]]:
     """Journals that nobody writes and that are not whole in their store, and its address."""
     for directory in journals(root):
+        if DeliveryState.has_all(directory) and not is_unfinished(directory):
+            continue  # of a long history nearly every journal, which need not be read
         address = _store_of(directory)
         if address is None or has_writer(directory):
             continue

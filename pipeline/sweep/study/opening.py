@@ -84,7 +84,7 @@ def _new_facts(sweep: Sweep, checked: Checked, root: Path) -> StudyFacts:
         objectives=checked.objectives,
         run_key=uuid.uuid4().hex,
         experiment=default.experiment,
-        mlflow_experiment=default.tracking.experiment or f"{default.task.name}/{default.data.name}",
+        mlflow_experiment=default.mlflow_experiment,
         default_config_hash=config_hash(default),
         git_revision=git.revision,
         git_dirty=git.dirty,

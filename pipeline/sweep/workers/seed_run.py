@@ -10,7 +10,7 @@ from pipeline.artifacts import replace_directory
 from pipeline.config.schema import Config
 from pipeline.provenance import Provenance
 from pipeline.stages.fine_tuning import Training
-from pipeline.stages.run_log import training_tags, weights_sha256
+from pipeline.stages.run_log import RunKeys, training_tags, weights_sha256
 from pipeline.stages.train_log import describe_run, log_costs
 from pipeline.sweep.layout import JobLayout
 from pipeline.sweep.tracked import open_sweep_run
@@ -111,7 +111,7 @@ class SeedRun:
         with open_sweep_run(
             self._config.tracking,
             root=self._root,
-            key=f"{job_log.key}-seed{self._seed}",
+            key=RunKeys.of_member(job_log.key, self._seed).model,
             experiment=self._job.mlflow_experiment,
             run_name=f"{self._job.name}-seed{self._seed}",
             tags={

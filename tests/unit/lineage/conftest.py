@@ -1,4 +1,4 @@
-"""A project with the shipped configuration and a real MLflow store, made once and copied."""
+"""A project with the shipped configuration and a real MLflow store."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ import pytest
 
 from pipeline.config.schema import TrackingConfig
 from pipeline.tracking.reading import RunReader
-from pipeline.tracking.store import ensure_database
 from tests.unit.lineage.tracked_runs import TrackRun, track_run
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh MLflow database."""
-    folder = tmp_path_factory.mktemp("store")
-    ensure_database(folder / "mlflow.db", artifacts=folder / "mlruns")
-    return folder / "mlflow.db"
 
 
 @pytest.fixture

@@ -51,18 +51,18 @@ def test_another_option_is_named_by_its_group_and_its_values_are_not_listed(
 
 def test_a_name_says_what_a_run_is_and_its_end_tells_equal_ones_apart(repository: Path) -> None:
     config = composed(repository, "optimizer.lr=3e-05", "seed=4")
-    one, other = (model_name(config, root=repository, key=key) for key in ("k1", "k2"))
+    one, other = (model_name(config, changes(config, repository), key) for key in ("k1", "k2"))
     start = f"sports_news-{config.model.name}-lr=3e-05"
     assert one.startswith(f"{start}-seed4-")
     assert one != other
-    assert parent_name(config, root=repository, key="k1") == one.replace("-seed4", "")
+    assert parent_name(config, changes(config, repository), "k1") == one.replace("-seed4", "")
 
 
 def test_what_does_not_fit_a_name_is_counted(repository: Path) -> None:
     keys = ("optimizer.lr=3e-05", "trainer.max_epochs=2", "model.max_length=64")
     more = ("optimizer.weight_decay=0.5", "evaluation.confidence=0.9", "export.parity_rows=7")
     config = composed(repository, *keys, *more)
-    name = model_name(config, root=repository, key="k1")
+    name = model_name(config, changes(config, repository), "k1")
     assert len(name) <= LONGEST
     shown, _, rest = name.partition("+")
     assert int(rest.partition("_more-")[0]) + shown.count("=") == 6
@@ -70,9 +70,9 @@ def test_what_does_not_fit_a_name_is_counted(repository: Path) -> None:
 
 def test_a_name_in_the_configuration_wins(repository: Path) -> None:
     config = composed(repository, "tracking.run_name=mine", "seed=2")
-    assert model_name(config, root=repository, key="k") == "mine"
-    assert parent_name(config, root=repository, key="k") == "mine-pipeline"
-    assert group_member_name(config, root=repository, key="k") == "mine-seed2"
+    assert model_name(config, changes(config, repository), "k") == "mine"
+    assert parent_name(config, changes(config, repository), "k") == "mine-pipeline"
+    assert group_member_name(config, changes(config, repository), "k") == "mine-seed2"
 
 
 @pytest.mark.parametrize("conf", [True, False])
@@ -81,4 +81,6 @@ def test_an_experiment_that_cannot_be_composed_is_no_obstacle(tmp_path: Path, co
         (tmp_path / "conf").mkdir()
         (tmp_path / "conf" / "config.yaml").write_text("{}\n")
     assert changes(tiny_config(), tmp_path) == []
-    assert model_name(tiny_config(), root=tmp_path, key="k").startswith("tiny_experiment-default-")
+    assert model_name(tiny_config(), changes(tiny_config(), tmp_path), "k").startswith(
+        "tiny_experiment-default-"
+    )

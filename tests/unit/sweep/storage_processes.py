@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
+
+from tests.mlflow_server import free_port
 
 _PRELOADED = [
     "alembic.command",
@@ -32,13 +33,6 @@ import sys
 from optuna.storages import get_storage, run_grpc_proxy_server
 run_grpc_proxy_server(get_storage(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]))
 """
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

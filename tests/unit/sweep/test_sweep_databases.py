@@ -8,8 +8,9 @@ import pytest
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.sweep.study.databases import storage_problems
 from pipeline.sweep.study.storage import load, load_or_create, open_storage
+from tests.mlflow_server import free_port
 from tests.postgresql_server import PASSWORD, PostgresqlServer, postgresql_server
-from tests.unit.sweep.storage_processes import free_port, grpc_proxy
+from tests.unit.sweep.storage_processes import grpc_proxy
 
 
 @pytest.fixture(scope="module")

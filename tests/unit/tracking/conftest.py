@@ -1,8 +1,7 @@
-"""A real MLflow store in a directory of its own, made once and copied for each test."""
+"""Looks into the MLflow store behind its back."""
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -11,27 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.tracking.store import ensure_database
-
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh MLflow database."""
-    folder = tmp_path_factory.mktemp("store")
-    ensure_database(folder / "mlflow.db", artifacts=folder / "mlruns")
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def root(tmp_path: Path, empty_store: Path) -> Path:
-    """A project root with a fresh store."""
-    folder = tmp_path / "root"
-    folder.mkdir()
-    shutil.copyfile(empty_store, folder / "mlflow.db")
-    return folder
 
 
 @pytest.fixture

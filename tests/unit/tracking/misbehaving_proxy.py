@@ -13,6 +13,8 @@ from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
+from tests.mlflow_server import free_port
+
 Mode = Literal["pass", "error", "slow", "lose_answer", "cut_request", "cut_answer"]
 """What happens to a request.
 
@@ -51,9 +53,7 @@ class MisbehavingProxy:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._server: ThreadingHTTPServer | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
 
     @property
     def uri(self) -> str:

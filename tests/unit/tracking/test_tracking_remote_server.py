@@ -88,7 +88,7 @@ def served(
     )
     database = postgresql.create(bucket).replace("postgresql:", "postgresql+psycopg2:")
     with mlflow_server(
-        folder, "--backend-store-uri", database, *where, **objects.variables
+        folder, "--backend-store-uri", database, *where, environment=objects.variables
     ) as address:
         yield address
 

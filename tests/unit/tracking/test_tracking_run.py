@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline.tracking.journal import journal_directory
 from pipeline.tracking.params import MAX_PARAM
 from pipeline.tracking.run import RunLog, open_run
 from pipeline.tracking.sync import sync
+from tests.mlflow_server import free_port, mlflow_server
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Points = Callable[[], Counter[tuple[str, int]]]
@@ -51,12 +52,6 @@ def start(root: Path, key: str = "k1", uri: str | None = None, **kwargs: Any) ->
         system_metrics=False,
         **kwargs,
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_run_is_whole_in_the_store_when_it_finishes(
@@ -157,34 +152,14 @@ def test_a_key_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
 def server(root: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """The address of a tracking server that is down, and a function that starts it."""
     port = free_port()
-    processes = []
+    with ExitStack() as servers:
 
-    def up() -> None:
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{root}/mlflow.db"),
-            *("--artifacts-destination", str(root / "served")),
-        ]
-        processes.append(
-            subprocess.Popen(
-                command,
-                cwd=root,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        )
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.1)
-        pytest.fail("the server did not start")
+        def up() -> None:
+            store = ("--backend-store-uri", f"sqlite:///{root}/mlflow.db")
+            served = ("--artifacts-destination", str(root / "served"))
+            servers.enter_context(mlflow_server(root, *store, *served, port=port))
 
-    yield f"http://127.0.0.1:{port}", up
-    for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        yield f"http://127.0.0.1:{port}", up
 
 
 @pytest.mark.slow
