@@ -46,6 +46,32 @@ class Browser:
                 raise AssertionError(f"{self.driver.current_url} never showed {missing}:\n{shown}")
             time.sleep(LOOK_SECONDS)
 
+    def scroll_for(self, *awaited: str) -> str:
+        """Scrolls all parts of the page down until it has shown all these texts.
+
+        Large tables have only those rows in the page that can be seen. After its end a part begins
+        anew.
+
+        Returns:
+            The lines that it showed on the way.
+        """
+        script = (
+            "for (const e of document.querySelectorAll('*')) {"
+            "  const room = e.scrollHeight - e.clientHeight;"
+            "  if (room > 1 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowY))"
+            "    e.scrollTop = e.scrollTop < room - 1 ? e.scrollTop + e.clientHeight * 0.8 : 0; }"
+        )
+        until = time.monotonic() + PATIENCE_SECONDS
+        lines = dict.fromkeys(self.text().splitlines())
+        while missing := [text for text in awaited if not any(text in line for line in lines)]:
+            if time.monotonic() > until:
+                shown = "\n".join(lines)
+                raise AssertionError(f"{self.driver.current_url} never showed {missing}:\n{shown}")
+            self.driver.execute_script(script)
+            time.sleep(LOOK_SECONDS)
+            lines |= dict.fromkeys(self.text().splitlines())
+        return "\n".join(lines)
+
     def text(self) -> str:
         """The visible text."""
         return str(self.driver.execute_script("return document.body.innerText"))
@@ -62,6 +88,14 @@ class Browser:
                 raise AssertionError(f"there is no {text!r} to click:\n{self.text()}")
             time.sleep(LOOK_SECONDS)
         self.driver.execute_script("arguments[0].click()", element)
+
+    def click_each(self, selector: str) -> None:
+        """Clicks all elements that a CSS selector finds now, one after the other."""
+        find = "return document.querySelectorAll(arguments[0])"
+        for place in range(len(self.driver.execute_script(find, selector))):
+            element = self.driver.execute_script(find, selector)[place]
+            self.driver.execute_script("arguments[0].click()", element)
+            time.sleep(LOOK_SECONDS)
 
     def screenshot(self, path: Path) -> None:
         """Saves what the window shows as PNG."""
