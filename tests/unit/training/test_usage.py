@@ -36,16 +36,16 @@ def test_energy_that_cannot_be_read_is_no_metric() -> None:
 
 
 def test_memory_that_was_given_back_counts_and_what_came_before_does_not() -> None:
-    before = bytearray(80_000_000)
+    before = bytearray(600_000_000)  # the kernel's count is off by tens of megabytes on many cores
     before[::4096] = b"x" * len(before[::4096])
     del before
     with UsageMeter(None, counters=[]) as small:
         pass
     with UsageMeter(None, counters=[]) as large:
-        within = bytearray(60_000_000)
+        within = bytearray(400_000_000)
         within[::4096] = b"x" * len(within[::4096])
         del within
-    assert large.usage.peak_memory_mb - small.usage.peak_memory_mb > 50
+    assert large.usage.peak_memory_mb - small.usage.peak_memory_mb > 250
 
 
 def test_the_parts_of_an_interrupted_training_are_added(tmp_path: Path) -> None:
