@@ -33,10 +33,7 @@ def test_trained_configurations_are_compared_over_their_seeds(project: Project) 
     siblings = project.pipeline("compare", *new)
     assert "the same configuration and code" in siblings
 
-    wrong = project.pipeline("compare", old[0], new[0], "--metric", "acuracy", code=2)
-    assert "did you mean 'accuracy'?" in wrong
-    nobody = project.pipeline("compare", old[0], "no-such-run", code=2)
-    assert "has no run 'no-such-run'" in nobody
+    assert "accuracy by seed" in shown
 
     project.pipeline("evaluate", "data.split.seed=7")
     left_out = project.pipeline("compare", code=2)

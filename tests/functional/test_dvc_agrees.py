@@ -35,7 +35,7 @@ def runs(finished: Project, reader: RunReader) -> dict[str, RunRecord]:
     model = finished.root / "outputs" / "model"
     first = Manifest.read(model).run_key
     finished.set_params(optimizer={"lr": 3.0e-3}, trainer={**SMALL["trainer"], "max_epochs": 3})
-    finished.run("dvc", "exp", "run", "--name", "longer")
+    finished.run("dvc", "exp", "run", "--name", "longer", "evaluate")
     second = Manifest.read(model).run_key
     assert first != second
     return {"HEAD": reader.find(first), "workspace": reader.find(second)}

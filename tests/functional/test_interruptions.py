@@ -15,6 +15,13 @@ from tests.functional.project import SMALL, Project
 pytestmark = pytest.mark.functional
 
 LONGER = {"max_epochs": 12, "num_threads": 1, "state_interval_seconds": 0.05}
+STOPS = {
+    0.1: signal.SIGKILL,
+    0.3: signal.SIGINT,
+    0.5: signal.SIGTERM,
+    0.7: signal.SIGKILL,
+}
+"""At which share of the steps which signal comes."""
 
 
 def logged_steps(project: Project) -> list[int]:
@@ -57,15 +64,18 @@ def longer(project: Project) -> Project:
 
 
 @pytest.mark.slow
-def test_killed_training_goes_on_and_ends_with_the_same_weights(
+def test_killed_and_stopped_training_goes_on_and_ends_with_the_same_weights(
     longer: Project, tmp_path: Path
 ) -> None:
     undisturbed = longer.copy(tmp_path / "undisturbed")
     undisturbed.run("dvc", "repro", "train")
     total = max(logged_steps(undisturbed))
 
-    for share in (0.1, 0.4, 0.7):
-        stop_after(longer, int(total * share), signal.SIGKILL)
+    for share, number in STOPS.items():
+        said = stop_after(longer, int(total * share), number)
+        if number != signal.SIGKILL:
+            assert "Traceback" not in said
+            assert "same command" in said
     output = longer.run("dvc", "repro", "train")
 
     assert "resum" in output.lower()
@@ -78,22 +88,6 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(
     assert model == f"{execution}-model"
     manifest = json.loads((longer.root / "outputs/model/manifest.json").read_text())
     assert manifest["steps"] == total
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_stop_saves_and_says_how_to_go_on(
-    longer: Project, tmp_path: Path, stop: signal.Signals
-) -> None:
-    undisturbed = longer.copy(tmp_path / "undisturbed")
-    undisturbed.run("dvc", "repro", "train")
-
-    output = stop_after(longer, 20, stop)
-
-    assert "Traceback" not in output
-    assert "same command" in output
-    longer.run("dvc", "repro", "train")
-    assert weights(longer) == weights(undisturbed)
 
 
 def test_a_store_that_is_down_costs_no_run(project: Project) -> None:

@@ -20,7 +20,7 @@ from tests.functional.project import Project
 
 pytestmark = pytest.mark.functional
 
-LONGER = ("trainer.max_epochs=4", "trainer.state_interval_seconds=0.05")
+LONGER = ("seeds=2", "trainer.max_epochs=4", "trainer.state_interval_seconds=0.05")
 
 
 def steps_of(project: Project, seed: int) -> list[int]:
@@ -34,8 +34,8 @@ def steps_of(project: Project, seed: int) -> list[int]:
 
 
 def stop(project: Project, number: signal.Signals, *, seed: int, step: int) -> str:
-    """Starts three seeds and stops them all when one of them has come to a step."""
-    process = project.start("python", "-m", "pipeline", "train", "seeds=3", *LONGER)
+    """Starts two seeds and stops them both when one of them has come to a step."""
+    process = project.start("python", "-m", "pipeline", "train", *LONGER)
     deadline = time.monotonic() + 400
     while max(steps_of(project, seed), default=0) < step:
         assert process.poll() is None, process.stdout.read() if process.stdout else ""
@@ -57,26 +57,26 @@ def weights(project: Project) -> dict[str, str]:
 def test_a_group_that_was_killed_and_interrupted_goes_on_and_ends_alike(
     project: Project, tmp_path: Path
 ) -> None:
-    project.pipeline("prepare", "seeds=3", *LONGER)
+    project.pipeline("prepare", *LONGER)
     undisturbed = project.copy(tmp_path / "undisturbed")
-    undisturbed.pipeline("train", "seeds=3", *LONGER)
+    undisturbed.pipeline("train", *LONGER)
 
     stop(project, signal.SIGKILL, seed=1, step=20)
     assert list(weights(project)) == ["seed0"]
-    told = stop(project, signal.SIGINT, seed=2, step=20)
+    told = stop(project, signal.SIGINT, seed=1, step=60)
     assert "seed 0 is trained already" in told
     assert "resum" in told.lower(), "seed 1 went on from its state"
     assert "same command" in told
     assert "Traceback" not in told
-    project.pipeline("train", "seeds=3", *LONGER)
+    project.pipeline("train", *LONGER)
 
     assert weights(project) == weights(undisturbed)
-    assert set(weights(project)) == {"seed0", "seed1", "seed2"}
+    assert set(weights(project)) == {"seed0", "seed1"}
     reader = RunReader(TrackingConfig(), project.root)
     (group,) = reader.latest(roles={"group"})
     members = reader.children(group.run_id)
     assert {run.status for run in (group, *members)} == {"FINISHED"}
-    assert sorted(run.params["seed"] for run in members) == ["0", "1", "2"]
+    assert sorted(run.params["seed"] for run in members) == ["0", "1"]
     for run in members:
         counts = Counter(step for step, _, _ in reader.history(run.run_id, "train/loss"))
         assert sorted(counts) == list(range(1, max(counts) + 1))
@@ -102,11 +102,7 @@ def test_evaluated_seeds_are_a_group_in_mlflow_as_on_disk(project: Project) -> N
     assert reader.history(group.run_id, "group/test/accuracy_mean") == before
     assert len(reader.latest(roles={"model"})) == 2
 
-    other = project.pipeline("evaluate", "seeds=2", "optimizer.lr=3e-3")
-    first, second = (hint(text) for text in (again, other))
-    compared = project.pipeline("compare", first, second)
-    assert "optimizer.lr" in compared
-    assert "accuracy by seed" in compared
+    assert group.name == hint(again)
 
 
 def hint(told: str) -> str:

@@ -32,10 +32,10 @@ TINY: dict[str, Any] = {
         "trainer.max_tokens_per_batch=1024",
         "trainer.state_interval_seconds=0.05",
     ],
-    "n_trials": 7,
+    "n_trials": 5,
     "workers": 2,
     "threads": 1,
-    "sampler": {"kind": "tpe", "n_startup_trials": 3},
+    "sampler": {"kind": "tpe", "n_startup_trials": 2},
     "pruner": {"kind": "median", "n_startup_trials": 2},
     "confirm": {"seeds": 2},
     "space": {
@@ -122,7 +122,7 @@ def test_a_sweep_survives_kills_and_ends_as_a_pinned_experiment(project: Project
 
     output = project.pipeline("sweep", "tiny")
     record = study(project, "tiny")
-    assert [trial.number for trial in record.trials] == list(range(7))
+    assert [trial.number for trial in record.trials] == list(range(5))
     assert {trial.outcome for trial in record.trials} <= {"complete", "pruned"}
     assert lost <= {trial.number for trial in record.finished}
     assert all(record.trials[number] == trial for number, trial in finished.items())
@@ -218,10 +218,10 @@ def test_failed_trials_are_recorded_with_their_reasons_and_the_sweep_goes_on(
 def test_an_uninterrupted_sweep_and_an_interrupted_one_draw_the_same_trials(
     project: Project, tmp_path: Path
 ) -> None:
-    add_sweep(project, "tiny", n_trials=4, workers=1, confirm={"seeds": 0}, initial=[])
+    add_sweep(project, "tiny", n_trials=3, workers=1, confirm={"seeds": 0}, initial=[])
     whole = project.copy(tmp_path / "whole")
     whole.pipeline("sweep", "tiny")
-    for number in (2, 4):
+    for number in (2, 3):
         project.pipeline("sweep", "tiny", f"n_trials={number}")
     one, other = study(whole, "tiny"), study(project, "tiny")
     assert [t.params for t in one.trials] == [t.params for t in other.trials]
