@@ -38,6 +38,7 @@ from pipeline.config.compose import compose
 from pipeline.data.encoding import encode_split
 from pipeline.data.staging import mapped, stage
 from pipeline.models.tokenizer import make_tokenizer
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +113,7 @@ class Ways:
             rows,
             self._folder / "ours.arrow",
             task=self._task,
-            tokenizer=self._tokenizers["ours"],
+            processor=Processor(self._tokenizers["ours"]),
             label_names=names,
             max_length=self._max_length,
         )

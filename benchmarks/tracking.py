@@ -46,6 +46,7 @@ from pipeline.data.store import EncodedSplit
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.locate import locate
 from pipeline.models.tokenizer import load_tokenizer
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 from pipeline.tracking.journal import JournalWriter
 from pipeline.tracking.log import RunLog
@@ -174,7 +175,8 @@ def train(directory: Path, uri: str | None, seconds: float) -> None:
     tokenizer = load_tokenizer(source)
     labels = json.loads((directory / "labels.json").read_text("utf-8"))
     seed_initialisation(0)
-    model = task.build_model(Checkpoint("MiniLM", source, MODEL, tokenizer), labels)
+    checkpoint = Checkpoint("MiniLM", source, MODEL, Processor(tokenizer))
+    model = task.build_model(checkpoint, labels)
     server = [] if uri is None else psutil.Process().children(recursive=True)
     with tempfile.TemporaryDirectory() as folder:
         run = open_run(

@@ -49,6 +49,7 @@ from pipeline.data.store import EncodedSplit
 from pipeline.models.checkpoint import Checkpoint
 from pipeline.models.locate import locate
 from pipeline.models.tokenizer import load_tokenizer
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,7 +105,7 @@ def write_splits(directory: Path, rows: int) -> str:
             table,
             directory / f"{split}.arrow",
             task=task,
-            tokenizer=tokenizer,
+            processor=Processor(tokenizer),
             label_names=labels,
             max_length=MAX_LENGTH,
         )
@@ -128,7 +129,7 @@ class Contest:
         self.pad_token_id = int(tokenizer.pad_token_id)
         self.tokenizer = tokenizer
         seed_initialisation(options.seed)
-        checkpoint = Checkpoint("MiniLM", source, MODEL, tokenizer)
+        checkpoint = Checkpoint("MiniLM", source, MODEL, Processor(tokenizer))
         self.model = self.task.build_model(checkpoint, self.labels)
 
     def run(self) -> dict[str, float]:

@@ -16,6 +16,9 @@ from typing import Any
 
 from pipeline.errors import EnvironmentProblem, UserError
 
+PROCESSOR_DIRECTORY = "processor"
+"""Below a prepared dataset: what encoded its rows, such as a tokenizer."""
+
 
 @dataclass(frozen=True)
 class Outputs:

@@ -27,6 +27,8 @@ class Manifest(BaseModel):
     """The task's kind, as the config names it."""
     task_options: dict[str, Any]
     """The section `task.options` of the config; with the kind it makes the task again."""
+    task_state: dict[str, Any] = {}
+    """What the task learned that decoding needs, such as thresholds."""
     label_names: tuple[str, ...]
     seed: int
     config_hash: str

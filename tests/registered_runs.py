@@ -157,7 +157,7 @@ def _write_predictions(path: Path, wrong: int, num_rows: int, data_seed: int) ->
     truth = np.array([LABELS.index(label) for label in rows["label"].to_pylist()])
     chosen = np.where(np.arange(num_rows) < wrong, 1 - truth, truth)
     logits = np.where(chosen[:, np.newaxis] == np.arange(2), 1.0, -1.0)
-    predictions = task.decode(logits, rows, LABELS)
+    predictions = task.decode({"logits": logits}, rows, LABELS)
     write_predictions(path, readable_predictions(rows, predictions), LABELS)
     stored = read_predictions(path)
     values = task.metrics(stored.predictions, stored.rows, LABELS)

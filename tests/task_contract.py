@@ -19,8 +19,10 @@ from pipeline.export.runtime import OnnxModel
 from pipeline.models.pretrained import load_pretrained
 from pipeline.models.saving import load_saved_model, save_model
 from pipeline.models.tokenizer import load_tokenizer
-from pipeline.tasks.base import IGNORE_INDEX, Batch, FloatArray, Head, PairedTest, Task
+from pipeline.tasks.base import IGNORE_INDEX, Arrays, Batch, Head, PairedTest, Task
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
+from pipeline.tasks.tensors import to_arrays, to_tensors
 from tests.checkpoints import MakeCheckpoint
 
 torch.set_num_threads(1)
@@ -52,27 +54,31 @@ class Subject:
     """A task with encoded rows and a tiny random model in evaluation mode."""
 
     task: Task
-    tokenizer: Any
+    processor: Processor
     label_names: tuple[str, ...]
     rows: pa.Table
     model: Any
 
     def collate(self, rows: pa.Table, multiple: int = 1) -> Batch:
-        return self.task.collate(
-            rows, pad_token_id=self.tokenizer.pad_token_id, pad_to_multiple_of=multiple
+        return to_tensors(
+            self.task.collate(
+                rows, pad_token_id=self.processor.pad_token_id, pad_to_multiple_of=multiple
+            )
         )
 
-    def logits(self, batch: Batch) -> torch.Tensor:
-        inputs = self.task.export_spec(self.model).inputs
-        result: torch.Tensor = self.model(**{name: batch[name] for name in inputs}).logits
-        return result
+    def outputs(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return dict(self.task.forward(self.model, batch))
 
     @torch.no_grad()
-    def predict(self, rows: pa.Table, multiple: int = 1) -> pa.Table:
-        return self.decode(self.logits(self.collate(rows, multiple)).numpy(), rows)
+    def read(self, batch: Batch) -> Arrays:
+        """What is decoded."""
+        return to_arrays(self.task.predict(self.model, batch, self.outputs(batch)))
 
-    def decode(self, logits: Any, rows: pa.Table) -> pa.Table:
-        return self.task.decode(np.asarray(logits, np.float64), rows, self.label_names)
+    def predict(self, rows: pa.Table, multiple: int = 1) -> pa.Table:
+        return self.decode(self.read(self.collate(rows, multiple)), rows)
+
+    def decode(self, outputs: Arrays, rows: pa.Table) -> pa.Table:
+        return self.task.decode(outputs, rows, self.label_names)
 
     def metrics(self, predictions: pa.Table, rows: pa.Table, weights: Any = None) -> Any:
         return self.task.metrics(predictions, rows, self.label_names, weights)
@@ -98,6 +104,8 @@ class TaskContract(ABC):
     """As `task.kind` in the config."""
     options: ClassVar[dict[str, Any]] = {}
     """As `task.options` in the config."""
+    ignored: ClassVar[float] = IGNORE_INDEX
+    """The label of what losses leave out."""
 
     @abstractmethod
     def rows(self) -> pa.Table:
@@ -119,16 +127,17 @@ class TaskContract(ABC):
         self, task: Task, make_checkpoint: MakeCheckpoint, request: pytest.FixtureRequest
     ) -> Subject:
         directory = make_checkpoint(request.param, initializer_range=0.2)
-        tokenizer = load_tokenizer(directory)
+        processor = Processor(load_tokenizer(directory))
+        task.attach(processor)
         rows = self.rows()
         names = task.label_names(rows, None)
-        encoded = task.encode(rows, tokenizer, names, max_length=MAX_LENGTH)
+        encoded = task.encode(rows, processor, names, max_length=MAX_LENGTH)
         for name in encoded.column_names:
             rows = rows.append_column(name, encoded[name])
         torch.manual_seed(0)
-        model = task.build_model(Source(directory, tokenizer.pad_token_id), names)
-        task.fit_loss(rows, names)
-        return Subject(task, tokenizer, names, rows, model)
+        model = task.build_model(Source(directory, processor.pad_token_id), names)
+        task.fit(rows, names)
+        return Subject(task, processor, names, rows, model)
 
     def test_metric_names_are_distinct_and_the_primary_one_is_among_them(self, task: Task) -> None:
         names = [spec.name for spec in task.metric_specs]
@@ -158,7 +167,7 @@ class TaskContract(ABC):
             assert part.tolist() == scores[first:].tolist()
 
     def test_a_missing_column_raises_with_a_remedy_that_names_it(self, task: Task) -> None:
-        for name in task.required_columns:
+        for name in (column.name for column in task.columns):
             rows = self.rows().drop_columns([name])
             with pytest.raises(UserError) as caught:
                 task.label_names(rows, None)
@@ -169,13 +178,15 @@ class TaskContract(ABC):
         for max_length in (4, 6, MAX_LENGTH):
             first, second = (
                 subject.task.encode(
-                    self.rows(), subject.tokenizer, subject.label_names, max_length=max_length
+                    self.rows(), subject.processor, subject.label_names, max_length=max_length
                 )
                 for _ in range(2)
             )
             assert first.equals(second)
             lengths = [len(ids) for ids in first["input_ids"].to_pylist()]
             assert max(lengths) <= max_length
+            assert first.column_names[0] == "length"
+            assert first["length"].to_pylist() == lengths
             cut = np.minimum(first["num_tokens"].to_numpy(), max_length)
             assert lengths == cut.tolist()
 
@@ -183,11 +194,11 @@ class TaskContract(ABC):
         rows = self.rows()
         parts = [
             subject.task.encode(
-                rows.slice(i, 1), subject.tokenizer, subject.label_names, max_length=6
+                rows.slice(i, 1), subject.processor, subject.label_names, max_length=6
             )
             for i in range(rows.num_rows)
         ]
-        whole = subject.task.encode(rows, subject.tokenizer, subject.label_names, max_length=6)
+        whole = subject.task.encode(rows, subject.processor, subject.label_names, max_length=6)
         assert pa.concat_tables(parts).to_pylist() == whole.to_pylist()
 
     def test_a_batch_is_padded_on_the_right_with_the_padding_id(self, subject: Subject) -> None:
@@ -197,15 +208,16 @@ class TaskContract(ABC):
         assert batch["attention_mask"].shape == batch["input_ids"].shape
         for number, ids in enumerate(subject.rows["input_ids"].to_pylist()):
             padding = width - len(ids)
-            expected = [*ids, *[subject.tokenizer.pad_token_id] * padding]
+            expected = [*ids, *[subject.processor.pad_token_id] * padding]
             assert batch["input_ids"][number].tolist() == expected
             assert batch["attention_mask"][number].tolist() == [1] * len(ids) + [0] * padding
         assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
 
-    def test_text_alone_is_enough_to_predict(self, subject: Subject) -> None:
-        rows = self.rows().select(["text"])
+    def test_the_inputs_alone_are_enough_to_predict(self, subject: Subject) -> None:
+        inputs = [column.name for column in subject.task.columns if not column.is_target]
+        rows = self.rows().select(inputs)
         encoded = subject.task.encode(
-            rows, subject.tokenizer, subject.label_names, max_length=MAX_LENGTH
+            rows, subject.processor, subject.label_names, max_length=MAX_LENGTH
         )
         assert "labels" not in encoded.column_names
         for name in encoded.column_names:
@@ -218,7 +230,8 @@ class TaskContract(ABC):
         nothing = subject.rows.slice(0, 0)
         some = subject.predict(subject.rows)
         batch = subject.collate(subject.rows)
-        empty = subject.decode(subject.logits(batch).detach().numpy()[:0], nothing)
+        read = {name: values[:0] for name, values in subject.read(batch).items()}
+        empty = subject.decode(read, nothing)
         assert empty.schema == some.schema
         assert empty.num_rows == 0
         for values in subject.metrics(empty, nothing).values():
@@ -226,46 +239,44 @@ class TaskContract(ABC):
 
     def test_ignored_labels_cost_nothing(self, subject: Subject) -> None:
         batch = subject.collate(subject.rows)
-        logits = subject.logits(batch)
-        batch["labels"][0] = IGNORE_INDEX
+        outputs = subject.outputs(batch)
+        batch["labels"][0] = self.ignored
         rest: Batch = {name: tensor[1:] for name, tensor in batch.items()}
+        others = {name: tensor[1:] for name, tensor in outputs.items()}
 
-        loss = subject.task.loss(logits, batch)
-        torch.testing.assert_close(loss, subject.task.loss(logits[1:], rest))
-        assert subject.task.example_losses(logits, batch)[0] == 0
-        (gradient,) = torch.autograd.grad(loss, logits)
+        loss = subject.task.loss(outputs, batch)
+        torch.testing.assert_close(loss, subject.task.loss(others, rest))
+        assert subject.task.example_losses(outputs, batch)[0] == 0
+        (gradient,) = torch.autograd.grad(loss, outputs["logits"])
         assert not gradient[0].any()
         assert gradient[1:].any()
 
     def test_a_batch_of_ignored_labels_has_loss_and_gradient_zero(self, subject: Subject) -> None:
         batch = subject.collate(subject.rows)
-        batch["labels"][:] = IGNORE_INDEX
-        logits = subject.logits(batch)
-        loss = subject.task.loss(logits, batch)
+        batch["labels"][:] = self.ignored
+        outputs = subject.outputs(batch)
+        loss = subject.task.loss(outputs, batch)
         assert loss.item() == 0
-        (gradient,) = torch.autograd.grad(loss, logits)
+        (gradient,) = torch.autograd.grad(loss, outputs["logits"])
         assert not gradient.any()
 
     def test_the_loss_is_a_mean_over_labels(self, subject: Subject) -> None:
         batch = subject.collate(subject.rows)
-        logits = subject.logits(batch)
-        parts = [
-            {name: tensor[part] for name, tensor in batch.items()}
-            for part in (slice(0, 1), slice(1, None))
-        ]
-        counts = [int((part["labels"] != IGNORE_INDEX).sum()) for part in parts]
-        losses = [
-            subject.task.loss(logits[:1], parts[0]),
-            subject.task.loss(logits[1:], parts[1]),
-        ]
-        mean = (losses[0] * counts[0] + losses[1] * counts[1]) / sum(counts)
-        torch.testing.assert_close(subject.task.loss(logits, batch), mean)
+        outputs = subject.outputs(batch)
+        total, count = torch.tensor(0.0), 0
+        for part in (slice(0, 1), slice(1, None)):
+            some = {name: tensor[part] for name, tensor in batch.items()}
+            of_some = {name: tensor[part] for name, tensor in outputs.items()}
+            targets = int(subject.task.num_targets(some))
+            total = total + subject.task.loss(of_some, some) * targets
+            count += targets
+        torch.testing.assert_close(subject.task.loss(outputs, batch), total / count)
 
     def test_losses_are_float32_whatever_the_logits_are(self, subject: Subject) -> None:
         batch = subject.collate(subject.rows)
-        logits = subject.logits(batch).bfloat16()
-        examples = subject.task.example_losses(logits, batch)
-        assert subject.task.loss(logits, batch).dtype == torch.float32
+        outputs = {name: one.bfloat16() for name, one in subject.outputs(batch).items()}
+        examples = subject.task.example_losses(outputs, batch)
+        assert subject.task.loss(outputs, batch).dtype == torch.float32
         assert examples.dtype == torch.float32
         assert examples.shape == (subject.rows.num_rows,)
         assert not examples.requires_grad
@@ -277,7 +288,7 @@ class TaskContract(ABC):
         tight, wide = (subject.collate(subject.rows, multiple) for multiple in (1, MAX_LENGTH))
         assert wide["input_ids"].shape[1] == MAX_LENGTH > tight["input_ids"].shape[1]
         losses = [
-            subject.task.example_losses(subject.logits(batch), batch) for batch in (tight, wide)
+            subject.task.example_losses(subject.outputs(batch), batch) for batch in (tight, wide)
         ]
         torch.testing.assert_close(*losses)
 
@@ -336,7 +347,7 @@ class TaskContract(ABC):
         subject.model.train()
         for _ in range(60):
             optimizer.zero_grad()
-            subject.task.loss(subject.logits(batch), batch).backward()  # type: ignore[no-untyped-call]
+            subject.task.loss(subject.outputs(batch), batch).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         subject.model.eval()
         found = subject.metrics(subject.predict(subject.rows), subject.rows)
@@ -348,14 +359,14 @@ class TaskContract(ABC):
     ) -> None:
         import transformers
 
-        save_model(subject.model, subject.tokenizer, tmp_path / "model")
+        save_model(subject.model, subject.processor, tmp_path / "model")
         name = type(subject.model).__name__
         loaded = getattr(transformers, name).from_pretrained(tmp_path / "model")
         assert loaded.config.id2label == subject.model.config.id2label
         assert set(loaded.config.id2label.values()) <= set(subject.label_names)
         for model in (loaded, load_saved_model(tmp_path / "model")):
             other = Subject(
-                subject.task, subject.tokenizer, subject.label_names, subject.rows, model.eval()
+                subject.task, subject.processor, subject.label_names, subject.rows, model.eval()
             )
             assert other.predict(subject.rows).equals(subject.predict(subject.rows))
 
@@ -366,10 +377,9 @@ class TaskContract(ABC):
         exported = OnnxModel(path, num_threads=1)
         for rows, multiple in ((subject.rows, 1), (subject.rows.slice(1, 1), 16)):
             batch = subject.collate(rows, multiple)
-            found: FloatArray = exported.forward(
-                {name: tensor.numpy() for name, tensor in batch.items()}
-            )
-            np.testing.assert_allclose(found, subject.logits(batch).numpy(), atol=1e-4)
+            found = exported.run({name: tensor.numpy() for name, tensor in batch.items()})
+            for name, expected in subject.outputs(batch).items():
+                np.testing.assert_allclose(found[name], expected.numpy(), atol=1e-4)
             _assert_alike(
                 subject.decode(found, rows).to_pylist(), subject.predict(rows).to_pylist()
             )

@@ -18,9 +18,12 @@ from pipeline.data.preprocessing import Preprocessing
 from pipeline.data.store import DatasetInfo, write_info
 from pipeline.manifest import Manifest
 from pipeline.models.checkpoint import Checkpoint
+from pipeline.models.processor import save_processor
 from pipeline.models.saving import save_model
 from pipeline.models.tokenizer import load_tokenizer, make_tokenizer
 from pipeline.provenance import versions
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 from tests.checkpoints import write_checkpoint
 
@@ -86,7 +89,7 @@ def write_stages(
     outputs = Outputs(root / "outputs")
     write_text(root / "conf" / "config.yaml", "{}\n")
     task = load_task(task_kind, task_options or {})
-    make_rows = classification_rows if "entities" not in task.required_columns else entity_rows
+    make_rows = classification_rows if LABEL in task.columns else entity_rows
     splits = {name: make_rows(count, seed) for seed, (name, count) in enumerate(ROWS.items())}
     label_names = task.label_names(splits["train"], None)
 
@@ -111,11 +114,11 @@ def write_stages(
             rows,
             outputs.dataset / f"{name}.arrow",
             task=task,
-            tokenizer=tokenizer,
+            processor=Processor(tokenizer),
             label_names=label_names,
             max_length=MAX_LENGTH,
         ).num_tokens
-    tokenizer.save_pretrained(outputs.dataset / "tokenizer")
+    save_processor(Processor(tokenizer), outputs.dataset / "processor")
     preprocessing = Preprocessing(cleaning=tuple(cleaning), max_length=MAX_LENGTH)
     preprocessing.write(outputs.dataset)
     info = DatasetInfo(
@@ -135,8 +138,10 @@ def write_stages(
     write_info(outputs.dataset, info)
 
     torch.manual_seed(1)
-    model = task.build_model(Checkpoint("tiny", directory, section, tokenizer), label_names)
-    save_model(model, tokenizer, outputs.model)
+    model = task.build_model(
+        Checkpoint("tiny", directory, section, Processor(tokenizer)), label_names
+    )
+    save_model(model, Processor(tokenizer), outputs.model)
     preprocessing.write(outputs.model)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     Manifest(

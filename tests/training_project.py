@@ -12,7 +12,9 @@ from pipeline.artifacts import Outputs, content_hash
 from pipeline.config.schema import Config
 from pipeline.data.encoding import encode_split
 from pipeline.data.store import DatasetInfo, EncodedDataset, write_info
+from pipeline.models.processor import save_processor
 from pipeline.models.tokenizer import load_tokenizer
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 from tests.checkpoints import WORDS, write_checkpoint
 
@@ -75,12 +77,12 @@ def write_dataset(directory: Path, tokenizer: Any) -> EncodedDataset:
             rows,
             directory / f"{split}.arrow",
             task=task,
-            tokenizer=tokenizer,
+            processor=Processor(tokenizer),
             label_names=LABELS,
             max_length=32,
         )
         tokens[split] = writer.num_tokens
-    tokenizer.save_pretrained(directory / "tokenizer")
+    save_processor(Processor(tokenizer), directory / "processor")
     info = DatasetInfo(
         name="tiny",
         task="text_classification",

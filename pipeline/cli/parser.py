@@ -56,12 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
     compose.add_argument("--show", action="store_true", help="print it instead of writing it")
     for name, text in STAGES.items():
         configured(name, text, stages.run_stage)
-    predict = verb(
-        "predict", "predict texts from arguments, a file or standard input", stages.run_predict
-    )
-    predict.add_argument("texts", nargs="*", metavar="TEXT", help="texts; none reads stdin")
+    predict = verb("predict", "predict for arguments, a file or standard input", stages.run_predict)
+    predict.add_argument("texts", nargs="*", metavar="TEXT", help="inputs; none reads stdin")
     predict.add_argument("--file", type=Path, help="one text a line, or JSON Lines (.jsonl)")
-    predict.add_argument("--field", default="text", help="the text's key in JSON Lines")
+    predict.add_argument("--field", default="", help="the input's key in JSON Lines")
     predict.add_argument("--model", type=Path, help="directory; default outputs/model")
     predict.add_argument(
         "--backend",

@@ -166,7 +166,7 @@ class _Work:
         return tuple(differences), conclude(list(pairs.values()), scene)
 
     def _find_slices(self, first: Judged, by_class: dict[str, str]) -> None:
-        large, small = parts(first.rows, first.task.required_columns, by_class)
+        large, small = parts(first.rows, first.task.columns, by_class)
         with progress() as bar:
             shown = bar.add_task("slices", total=len(large), note="")
             measured = measure_parts(

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.comparison.judged import Judged
 from pipeline.comparison.result import Disagreement, Example
 from pipeline.tasks.base import FloatArray, IntArray
+from pipeline.tasks.columns import target_names, with_input_text
 
 MOST_EXAMPLES = 20
 """Examples kept of each direction."""
@@ -88,8 +89,8 @@ def _examples(
     shown = rows[:MOST_EXAMPLES]
     firsts = {label: members[0] for label, members in groups.items()}
     first = next(iter(firsts.values()))
-    wanted = [name for name in first.task.required_columns if name != "text"]
-    raw = _lines(first.rows, shown)
+    wanted = target_names(first.task.columns)
+    raw = _lines(with_input_text(first.rows, first.task.columns), shown)
     predicted = {label: _lines(one.predictions, shown) for label, one in firsts.items()}
     return tuple(
         Example(

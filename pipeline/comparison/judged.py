@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.tasks.base import FloatArray, IntArray, Task
+from pipeline.tasks.columns import target_names
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -150,7 +151,7 @@ def _kinds(judged: Judged) -> tuple[IntArray, IntArray]:
         )
         if not _is_probability(column)
     ]
-    wanted = [name for name in judged.task.required_columns if name != "text"]
+    wanted = target_names(judged.task.columns)
     columns = [
         _codes(table[name])
         for table, names in ((judged.predictions, decided), (judged.rows, wanted))

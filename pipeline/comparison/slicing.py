@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from pipeline.data.mapping import SLICES
 from pipeline.data.quality.scripts import RANGES
-from pipeline.tasks.base import IntArray
+from pipeline.tasks.base import Column, IntArray
+from pipeline.tasks.columns import input_texts
 
 FEWEST_ROWS = 20
 """Examples of the smallest slice that is looked at."""
@@ -60,24 +61,25 @@ def class_metrics(rows: pa.Table, metric: str, known: Sequence[str]) -> dict[str
 
 
 def parts(
-    rows: pa.Table, required: Sequence[str], by_class: dict[str, str]
+    rows: pa.Table, columns: Sequence[Column], by_class: dict[str, str]
 ) -> tuple[list[Part], list[Part]]:
     """Divides examples by length, class, further columns and writing system.
 
     Args:
         rows: The examples.
-        required: The task's columns.
+        columns: What the task reads.
         by_class: From `class_metrics`.
 
     Returns:
         Those to look at, and those that have too few examples.
     """
+    texts = input_texts(rows, columns)
     found = [
-        *_by_length(rows["text"]),
+        *_by_length(texts),
         *_by_class(rows, by_class),
-        *_by_column(rows, required),
+        *_by_column(rows, [column.name for column in columns]),
         *_by_slice(rows),
-        *_by_script(rows["text"]),
+        *_by_script(texts),
     ]
     large = [part for part in found if len(part.rows) >= FEWEST_ROWS]
     return large, [part for part in found if len(part.rows) < FEWEST_ROWS]

@@ -97,6 +97,8 @@ class LabelsConfig(Section):
     """Turns a multi-class column into a binary one: this label against all others."""
     negative_name: str = "other"
     """Name of all labels that are not the positive one."""
+    separator: str = Field(default=",", min_length=1)
+    """What stands between the labels of a set that is written as one text."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -265,8 +267,8 @@ class DataConfig(Group):
     format: FormatConfig = FormatConfig()
     """How files are read."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Our column name to the raw column's name: text, label, entities, tokens, tags, group, id.
-    A column that already has our name need not be listed."""
+    """Our column name to the raw column's name: those that the task reads (text, label, …), tokens,
+    tags, group, id. A column that already has our name need not be listed."""
     labels: LabelsConfig = LabelsConfig()
     """What raw labels mean."""
     slices: tuple[str, ...] = ()

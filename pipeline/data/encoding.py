@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.data.prefetch import prefetched
 from pipeline.data.writing import SplitWriter
-from pipeline.tasks.base import Task
+from pipeline.tasks.base import Column, Task
+from pipeline.tasks.columns import input_bytes
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from pipeline.tasks.processor import Processor
 
 CHUNK_ROWS = 8_192
 """Most rows encoded at once; also the rows of a record batch on disk."""
@@ -28,7 +28,7 @@ def encode_split(
     path: Path,
     *,
     task: Task,
-    tokenizer: PreTrainedTokenizerFast,
+    processor: Processor,
     label_names: Sequence[str],
     max_length: int,
     on_rows: Callable[[int], None] = lambda _: None,
@@ -38,10 +38,10 @@ def encode_split(
     The next chunk is tokenised while this one is written.
 
     Args:
-        rows: Canonical raw columns, `text` among them.
+        rows: Canonical raw columns.
         path: The Arrow IPC file to write: the raw columns and those of `task.encode`.
         task: Encodes.
-        tokenizer: Tokenises.
+        processor: Turns inputs into numbers.
         label_names: Names by label id.
         max_length: Most tokens a row keeps.
         on_rows: Told how many further rows are written.
@@ -55,28 +55,32 @@ def encode_split(
     """
 
     def encode(chunk: pa.Table) -> pa.Table:
-        encoded = task.encode(chunk, tokenizer, label_names, max_length=max_length)
+        encoded = task.encode(chunk, processor, label_names, max_length=max_length)
         for name in encoded.column_names:
             chunk = chunk.append_column(encoded.schema.field(name), encoded[name])
         return chunk
 
     with SplitWriter(path) as writer:
-        for encoded in prefetched(encode, chunks(rows), 1):
+        for encoded in prefetched(encode, chunks(rows, task.columns), 1):
             writer.write(encoded)
             on_rows(encoded.num_rows)
     return writer
 
 
 def chunks(
-    rows: pa.Table, *, max_rows: int = CHUNK_ROWS, max_bytes: int = CHUNK_BYTES
+    rows: pa.Table,
+    columns: Sequence[Column],
+    *,
+    max_rows: int = CHUNK_ROWS,
+    max_bytes: int = CHUNK_BYTES,
 ) -> Iterator[pa.Table]:
-    """Cuts a table into slices of limited rows and text; an empty table is one empty slice."""
+    """Cuts a table into slices of limited rows and content; an empty table is one empty slice."""
     if rows.num_rows == 0:
         yield rows
         return
     for start in range(0, rows.num_rows, max_rows):
         part = rows.slice(start, max_rows)
-        ends = np.cumsum(pc.binary_length(part["text"]).to_numpy().astype(np.int64))
+        ends = np.cumsum(input_bytes(part, columns))
         first = 0
         while first < part.num_rows:
             before = int(ends[first - 1]) if first else 0

@@ -23,6 +23,11 @@ class LabelMapper:
         self.saw_positive = False
 
     @property
+    def separator(self) -> str:
+        """What stands between the labels of a set that is written as one text."""
+        return self._config.separator
+
+    @property
     def configured_names(self) -> tuple[str, ...] | None:
         """The label names by id, as far as the config says them."""
         if self._config.positive is not None:

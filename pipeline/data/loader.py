@@ -11,6 +11,7 @@ from pipeline.data.batching import IntArray, plan_batches
 from pipeline.data.prefetch import prefetched
 from pipeline.data.store import EncodedSplit
 from pipeline.tasks.base import Batch, Task
+from pipeline.tasks.tensors import to_tensors
 
 
 class BatchLoader(Iterable[Batch]):
@@ -110,14 +111,12 @@ class BatchLoader(Iterable[Batch]):
         return prefetched(self._make, self.plan[self.start :], self._prefetch)
 
     def _make(self, indices: npt.NDArray[np.int64]) -> Batch:
-        import torch
-
-        batch = self._task.collate(
+        arrays = self._task.collate(
             self.split.rows(indices),
             pad_token_id=self._pad_token_id,
             pad_to_multiple_of=self._pad_to_multiple_of,
         )
-        batch["index"] = torch.from_numpy(indices.copy())
+        batch = to_tensors({**arrays, "index": indices, "length": self.split.lengths[indices]})
         if self._pin_memory:
             batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
         return batch

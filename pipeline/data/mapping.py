@@ -9,19 +9,25 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config.data import DataConfig
-from pipeline.data.entities import ENTITIES_TYPE, Entity, read_entities
+from pipeline.data.entities import Entity, read_entities
 from pipeline.data.labels import LabelMapper
 from pipeline.data.rules import RuleError
 from pipeline.data.sources.conll import TAGS, TOKENS
 from pipeline.data.sources.raw import RawRows, WantedColumns
 from pipeline.data.tags import entities_of_tags
+from pipeline.data.values import ARROW_TYPES, parser
 from pipeline.errors import ConfigError, DataError, Problem, did_you_mean
+from pipeline.tasks.base import Column
+from pipeline.tasks.columns import text_columns
 
-OURS = ("text", "label", "entities", "tokens", "tags", "group", "id")
+OURS = ("tokens", "tags", "group", "id")
+"""Columns that any task may have mapped."""
+SHARED = ("text", "label", "entities")
+"""Columns that a data option may map for tasks other than the one at hand."""
 SLICES = "slices"
 """Our column of what `data.slices` names: for each row texts such as `source=wire`."""
 NULL, EMPTY = "null", "empty"
-"""Why a row is left out: something is missing, or the text is only white space."""
+"""Why a row is left out: something is missing, or a text is only white space."""
 
 
 class RowMapper:
@@ -30,39 +36,47 @@ class RowMapper:
     Args:
         config: The section `data`.
         kind: The files' format; None for a hub dataset.
-        required: The task's `required_columns`.
+        columns: What the task reads.
 
     Raises:
         ConfigError: If `data.columns` maps a column that nobody knows.
     """
 
-    def __init__(self, config: DataConfig, kind: str | None, required: Sequence[str]) -> None:
-        _check_mapping(config.columns, required)
-        columns = dict(config.columns)
+    def __init__(self, config: DataConfig, kind: str | None, columns: Sequence[Column]) -> None:
+        _check_mapping(config.columns, columns)
+        mapped = dict(config.columns)
         if kind == "conll":
-            columns = {"tokens": TOKENS, "tags": TAGS, **columns}
+            mapped = {"tokens": TOKENS, "tags": TAGS, **mapped}
         elif kind == "span_json":
-            columns = {"entities": "label", **columns}
+            mapped = {"entities": "label", **mapped}
         self._config = config
+        self._columns = tuple(columns)
+        self._texts = text_columns(columns)
         self._labels = LabelMapper(config.labels)
-        self._from_tokens = "tokens" in columns
-        self._from_tags = "tags" in columns and "entities" in required and self._from_tokens
-        self._others = [name for name in required if name not in {"text", "label", "entities"}]
-        ours = ["tokens" if self._from_tokens else "text"]
-        if "label" in required:
-            ours.append("label")
-        if "entities" in required:
-            ours.append("tags" if self._from_tags else "entities")
-        ours += self._others
+        self._parsers = {
+            column.name: parser(column, self._labels)
+            for column in columns
+            if column.kind != "entities"
+        }
+        self._from_tokens = "tokens" in mapped and "text" in self._texts
+        self._from_tags = (
+            self._from_tokens
+            and "tags" in mapped
+            and any(column.kind == "entities" for column in columns)
+        )
+        places = {"text": "tokens"} if self._from_tokens else {}
+        places |= {"entities": "tags"} if self._from_tags else {}
+        ours = [places.get(column.name, column.name) for column in columns]
         if config.split.method == "group":
             ours.append("group")
-        self._raw = {name: columns.get(name, name) for name in (*ours, "group", "id")}
+        self._raw = {name: mapped.get(name, name) for name in (*ours, "group", "id")}
         self.wanted = WantedColumns(
             {f"data.columns.{name}": self._raw[name] for name in ours}
             | {f"data.{SLICES}[{place}]": name for place, name in enumerate(config.slices)},
             (self._raw["group"], self._raw["id"]),
         )
-        self._schema = _schema(required, self._others)
+        self._schema: dict[str, pa.DataType | None] = {"id": pa.string()}
+        self._schema |= {column.name: ARROW_TYPES.get(column.kind) for column in columns}
         if config.slices:
             self._schema[SLICES] = pa.list_(pa.string())
         self.dropped: Counter[str] = Counter()
@@ -85,7 +99,7 @@ class RowMapper:
         return self._labels.configured_names
 
     def table(self, rows: RawRows, file: str) -> pa.Table:
-        """Maps a batch of rows; rows without text or label are left out and counted.
+        """Maps a batch of rows; those that lack what the task reads are left out and counted.
 
         Raises:
             DataError: If a value breaks a rule; the error names file and row.
@@ -107,7 +121,9 @@ class RowMapper:
             except RuleError as error:
                 shift = error.shift if rows.row_per_token else 0
                 raise error.located(file, line + shift) from error
-            reason = NULL if row is None else EMPTY if not row["text"].strip() else None
+            reason = NULL if row is None else None
+            if row is not None and not all(row[name].strip() for name in self._texts):
+                reason = EMPTY
             if reason is not None:
                 self.dropped[reason] += 1
             elif row is not None:
@@ -129,25 +145,21 @@ class RowMapper:
             )
 
     def _row(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
-        row: dict[str, Any] = {name: raw[name] for name in self._others}
-        if "tokens" in raw:
+        row = {name: parse(raw[name]) for name, parse in self._parsers.items() if name in raw}
+        if self._from_tokens:
             if raw["tokens"] is None or (self._from_tags and raw["tags"] is None):
                 return None
             row["text"], entities = self._from_columns(raw)
             if self._from_tags:
                 row["entities"] = self._dicts(entities)
-        else:
-            if raw["text"] is None:
+        if any(row[name] is None for name in self._parsers):
+            return None
+        if "entities" in raw:
+            if raw["entities"] is None:
                 return None
-            row["text"] = _text(raw["text"])
-        if "label" in raw:
-            row["label"] = self._labels.name_of(raw["label"])
-        if "entities" in raw and raw["entities"] is not None:
             entities, left_out = read_entities(raw["entities"], row["text"], self._config.format)
             row["entities"] = self._dicts(entities)
             self.overlapping += left_out
-        elif "entities" in raw:
-            return None
         if raw.get("group") is not None:
             row["group"] = str(raw["group"])
         elif self._config.split.method == "group":
@@ -155,8 +167,7 @@ class RowMapper:
                 "the row has no group, but data.split.method=group needs one",
                 "give every row a group, or split otherwise",
             )
-        missing = any(row[name] is None for name in ("label", *self._others) if name in row)
-        return None if missing else row
+        return row
 
     def _from_columns(self, raw: Mapping[str, Any]) -> tuple[str, list[Entity]]:
         tokens = raw["tokens"]
@@ -206,28 +217,10 @@ class RowMapper:
                 remedy="write all values of a column as one type",
             ) from error
         table = pa.table(arrays)
-        for name in self._others:
-            if self._schema[name] is None and not pa.types.is_null(table[name].type):
+        for name in table.column_names:
+            if columns[name] is None and not pa.types.is_null(table[name].type):
                 self._schema[name] = table[name].type
         return table
-
-
-def _schema(required: Sequence[str], others: Sequence[str]) -> dict[str, pa.DataType | None]:
-    """Types of the canonical columns; those of a task's own are known once values are seen."""
-    schema: dict[str, pa.DataType | None] = {"id": pa.string(), "text": pa.string()}
-    if "label" in required:
-        schema["label"] = pa.string()
-    if "entities" in required:
-        schema["entities"] = ENTITIES_TYPE
-    return schema | dict.fromkeys(others)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise RuleError(
-            f"the text must be a string, got {value!r}", "map the right column in data.columns.text"
-        )
-    return value
 
 
 def _slices(values: Mapping[str, Any]) -> list[str]:
@@ -247,15 +240,16 @@ def _slices(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _check_mapping(columns: Mapping[str, str], required: Sequence[str]) -> None:
-    known = {*OURS, *required}
+def _check_mapping(mapped: Mapping[str, str], columns: Sequence[Column]) -> None:
+    """Refuses names that are neither the task's nor those of any data option's other tasks."""
+    known = {*OURS, *SHARED, *(column.name for column in columns)}
     problems = [
         Problem(
             f"data.columns.{name}",
             "the task reads no such column",
             remedy=did_you_mean(name, known),
         )
-        for name in columns
+        for name in mapped
         if name not in known
     ]
     if problems:

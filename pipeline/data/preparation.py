@@ -19,6 +19,8 @@ from pipeline.data.splits import assign, check_not_empty
 from pipeline.data.staging import divide, stage
 from pipeline.data.store import SPLITS
 from pipeline.errors import DataError
+from pipeline.tasks.base import Column
+from pipeline.tasks.columns import text_columns
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class CleanSplits:
 def clean_splits(
     config: DataConfig,
     *,
-    required: Sequence[str],
+    columns: Sequence[Column],
     root: Path,
     scratch: Path,
     on_rows: Callable[[int], None] = lambda _: None,
@@ -52,7 +54,7 @@ def clean_splits(
 
     Args:
         config: The section `data`.
-        required: The task's `required_columns`.
+        columns: What the task reads.
         root: The project's root; raw paths start there.
         scratch: A directory for files that the splits are mapped from.
         on_rows: Told how many further raw rows were read.
@@ -63,21 +65,21 @@ def clean_splits(
         EnvironmentProblem: If the machine refuses, or a package is missing.
     """
     sources = open_sources(config, root)
-    mapper = RowMapper(config, sources[0].kind, required)
-    cleaning = Cleaning(config.cleaning, entities="entities" in required)
-    reader = _Reader(mapper, cleaning, config.max_rows, on_rows)
+    mapper = RowMapper(config, sources[0].kind, columns)
+    cleaning = Cleaning(config.cleaning, columns)
+    reader = _Reader(mapper, cleaning, text_columns(columns), config.max_rows, on_rows)
     staged = {
         source.role: stage(reader.batches(source), scratch / f"raw-{source.role}.arrow")
         for source in sources
     }
-    if "label" in required:
+    if any(column.kind == "label" for column in columns):
         mapper.check_positive()
 
     base = staged.pop("all", None)
     if base is None:
         base = staged.pop("train")
     missing = [name for name in SPLITS if name not in staged and name != "train"]
-    tables = {**divide(base, assign(base, config.split, missing), scratch), **staged}
+    tables = {**divide(base, assign(base, config.split, missing, columns), scratch), **staged}
     check_not_empty({name: table.num_rows for name, table in tables.items()}, mapper.dropped)
     return CleanSplits(
         tables={name: tables[name] for name in SPLITS},
@@ -95,11 +97,13 @@ class _Reader:
         self,
         mapper: RowMapper,
         cleaning: Cleaning,
+        texts: Sequence[str],
         max_rows: int | None,
         on_rows: Callable[[int], None],
     ) -> None:
         self._mapper = mapper
         self._cleaning = cleaning
+        self._texts = texts
         self._max_rows = max_rows
         self._on_rows = on_rows
 
@@ -120,7 +124,9 @@ class _Reader:
             )
 
     def _without_empty(self, rows: pa.Table) -> pa.Table:
-        """Leaves out rows of whose text cleaning left nothing."""
-        kept = pc.not_equal(pc.utf8_trim_whitespace(rows["text"]), "")
-        self._mapper.dropped[EMPTY] += int(np.count_nonzero(~kept.to_numpy()))
-        return rows.filter(kept)
+        """Leaves out rows of one of whose texts cleaning left nothing."""
+        kept = np.ones(rows.num_rows, np.bool_)
+        for name in self._texts:
+            kept &= pc.not_equal(pc.utf8_trim_whitespace(rows[name]), "").to_numpy()
+        self._mapper.dropped[EMPTY] += int(np.count_nonzero(~kept))
+        return rows.filter(pa.array(kept))

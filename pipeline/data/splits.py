@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from pipeline.config.data import SplitConfig
 from pipeline.data.store import SPLITS
 from pipeline.errors import DataError
+from pipeline.tasks.base import Column
+from pipeline.tasks.columns import input_texts
 
 Assignment = npt.NDArray[np.int8]
 """For each row the number of its split in `SPLITS`."""
@@ -21,13 +23,16 @@ IntArray = npt.NDArray[np.int64]
 TRAIN, VALIDATION, TEST = range(3)
 
 
-def assign(rows: pa.Table, config: SplitConfig, missing: Sequence[str]) -> Assignment:
+def assign(
+    rows: pa.Table, config: SplitConfig, missing: Sequence[str], columns: Sequence[Column]
+) -> Assignment:
     """Decides which split each row belongs to.
 
     Args:
         rows: Canonical rows that no file gives a split for.
         config: Method, shares and seed.
         missing: Which of validation and test have to be made of these rows.
+        columns: What the task reads.
 
     Returns:
         `[rows]`; all rows that go nowhere else are of train.
@@ -40,7 +45,7 @@ def assign(rows: pa.Table, config: SplitConfig, missing: Sequence[str]) -> Assig
         VALIDATION: config.validation if "validation" in missing else 0.0,
     }
     if config.method == "hash":
-        return _by_hash(rows["text"], shares, config.seed)
+        return _by_hash(input_texts(rows, columns), shares, config.seed)
     generator = np.random.default_rng(config.seed)
     if config.method == "group":
         if "group" not in rows.column_names:
@@ -49,8 +54,9 @@ def assign(rows: pa.Table, config: SplitConfig, missing: Sequence[str]) -> Assig
                 remedy="map it in data.columns.group, or split otherwise",
             )
         return _by_group(_codes(rows["group"]), shares, generator)
-    classes = np.zeros(rows.num_rows, np.int64) if config.method == "random" else _classes(rows)
-    return _by_class(classes, shares, generator)
+    if config.method == "random":
+        return _by_class(np.zeros(rows.num_rows, np.int64), shares, generator)
+    return _by_class(_classes(rows, columns), shares, generator)
 
 
 def check_not_empty(sizes: Mapping[str, int], dropped: Mapping[str, int]) -> None:
@@ -147,17 +153,35 @@ def _by_group(
     return split_of[groups]
 
 
-def _classes(rows: pa.Table) -> IntArray:
-    """What rows are stratified by: the label, or the rarest type among a row's entities."""
-    if "label" in rows.column_names:
-        return _codes(rows["label"])
-    if "entities" not in rows.column_names:
-        return np.zeros(rows.num_rows, np.int64)
-    types = _codes(pc.struct_field(pc.list_flatten(rows["entities"]), "type"))
+_NUM_BINS = 10
+"""Parts of equally many rows that numbers are stratified by."""
+
+
+def _classes(rows: pa.Table, columns: Sequence[Column]) -> IntArray:
+    """What rows are stratified by: the label, a number's decile, or the rarest of several names."""
+    for column in columns:
+        if column.is_target and column.kind == "label":
+            return _codes(rows[column.name])
+        if column.is_target and column.kind == "number":
+            values = rows[column.name].to_numpy()
+            edges = np.quantile(values, np.linspace(0, 1, _NUM_BINS + 1)[1:-1])
+            bins: IntArray = np.searchsorted(edges, values).astype(np.int64)
+            return bins
+        if column.kind == "labels":
+            return _rarest(rows[column.name], pc.list_flatten(rows[column.name]))
+        if column.kind == "entities":
+            names = pc.struct_field(pc.list_flatten(rows[column.name]), "type")
+            return _rarest(rows[column.name], names)
+    return np.zeros(rows.num_rows, np.int64)
+
+
+def _rarest(lists: pa.ChunkedArray, names: pa.ChunkedArray | pa.Array) -> IntArray:
+    """For each row the rarest of its names, as a number from 1; 0 without any, `[rows]`."""
+    types = _codes(names)
     frequencies = np.bincount(types, minlength=1)
     by_rarity = np.argsort(np.argsort(-frequencies, kind="stable"), kind="stable")
-    lengths = pc.list_value_length(rows["entities"]).to_numpy()
-    classes = np.zeros(rows.num_rows, np.int64)
+    lengths = pc.list_value_length(lists).to_numpy()
+    classes = np.zeros(len(lists), np.int64)
     np.maximum.at(classes, np.repeat(np.arange(len(lengths)), lengths), by_rarity[types] + 1)
     return classes
 

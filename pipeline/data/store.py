@@ -10,14 +10,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.artifacts import read_json, write_json
+from pipeline.artifacts import PROCESSOR_DIRECTORY, read_json, write_json
 from pipeline.errors import UserError
 
 INFO_FILE = "info.json"
-TOKENIZER_DIRECTORY = "tokenizer"
 SPLITS = ("train", "validation", "test")
 REMEDY = "run `python -m pipeline prepare` (or `dvc repro prepare`) to make it anew"
 
@@ -41,9 +39,9 @@ class DatasetInfo(BaseModel):
     rows: dict[str, int]
     """Rows of each split."""
     tokens: dict[str, int]
-    """Tokens of each split after cutting, special tokens included."""
+    """Tokens or frames of each split after cutting, special tokens included."""
     fingerprint: str
-    """SHA-256 over the rows of all splits, the label names and the tokenizer."""
+    """SHA-256 over the rows of all splits, the label names and what encoded them."""
     language: str | None
     licence: str | None
     sources: dict[str, str]
@@ -84,10 +82,8 @@ class EncodedSplit:
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int32]:
-        """Kept tokens of each row, `[rows]`."""
-        lengths: npt.NDArray[np.int32] = (
-            pc.list_value_length(self.table["input_ids"]).to_numpy().astype(np.int32)
-        )
+        """Kept tokens or frames of each row, `[rows]`."""
+        lengths: npt.NDArray[np.int32] = self.table["length"].to_numpy().astype(np.int32)
         return lengths
 
     @cached_property
@@ -164,9 +160,9 @@ class EncodedDataset:
             ) from error
 
     @property
-    def tokenizer_directory(self) -> Path:
-        """The tokenizer that encoded the rows, in the Hugging Face layout."""
-        return self.directory / TOKENIZER_DIRECTORY
+    def processor_directory(self) -> Path:
+        """What encoded the rows, such as a tokenizer, in the Hugging Face layout."""
+        return self.directory / PROCESSOR_DIRECTORY
 
     def split(self, name: str) -> EncodedSplit:
         """One of the splits.

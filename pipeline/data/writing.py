@@ -24,7 +24,7 @@ class SplitWriter:
         self.path = path
         self.num_rows = 0
         self.num_tokens = 0
-        """Tokens kept in `input_ids`."""
+        """Tokens or frames kept."""
         self._hasher = ColumnHasher()
         self._writer: pa.RecordBatchFileWriter | None = None
 
@@ -43,7 +43,7 @@ class SplitWriter:
             raise cannot_write(self.path, error) from error
         self._hasher.update(rows)
         self.num_rows += rows.num_rows
-        self.num_tokens += pc.sum(pc.list_value_length(rows["input_ids"])).as_py() or 0
+        self.num_tokens += pc.sum(rows["length"]).as_py() or 0
 
     @property
     def content_hash(self) -> str:

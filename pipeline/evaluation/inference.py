@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -11,49 +10,61 @@ import pyarrow as pa
 
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedSplit
-from pipeline.tasks.base import Batch, FloatArray, Task
+from pipeline.tasks.base import Arrays, Batch, Task
+from pipeline.tasks.tensors import to_arrays
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-Forward = Callable[[Batch], FloatArray]
-"""Gives the logits `[batch, …]` of a batch; PyTorch, ONNX Runtime or anything else."""
+Run = Callable[[Batch], Arrays]
+"""Gives what `Task.decode` reads of a batch, and what losses are made of, where that is known."""
 
 
-def torch_forward(
-    model: PreTrainedModel, device: torch.device | str, precision: Literal["fp32", "bf16"]
-) -> Forward:
-    """Makes a forward pass that keeps no gradients and no dropout.
+def torch_run(
+    task: Task,
+    model: PreTrainedModel,
+    device: torch.device | str,
+    precision: Literal["fp32", "bf16"],
+) -> Run:
+    """Makes a prediction pass that keeps no gradients and no dropout.
 
     Args:
+        task: Says what the forward pass is and what is read of it.
         model: Moved to the device and put in evaluation mode.
         device: Where it runs.
-        precision: bf16 computes under autocast; logits are float32 before they leave the device.
+        precision: bf16 computes under autocast; results are float32 before they leave the device.
+
+    Returns:
+        The pass; beside the arrays that `decode` reads it gives `example_losses` where the batch
+        has targets.
     """
     import torch
 
     where = torch.device(device)
     module: torch.nn.Module = model
     module.to(where).eval()
-    inputs = set(inspect.signature(model.forward).parameters) - {"labels"}
 
-    def forward(batch: Batch) -> FloatArray:
-        tensors = {
-            name: tensor.to(where, non_blocking=True)
-            for name, tensor in batch.items()
-            if name in inputs
-        }
+    def run(batch: Batch) -> Arrays:
+        tensors = {name: tensor.to(where, non_blocking=True) for name, tensor in batch.items()}
         autocast = torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16")
-        with torch.inference_mode(), autocast:
-            logits = model(**tensors).logits
-        return logits.float().cpu().numpy().astype(np.float64)  # type: ignore[no-any-return]
+        with torch.inference_mode():
+            with autocast:
+                outputs = task.forward(model, tensors)
+                found = dict(task.predict(model, tensors, outputs))
+            if "labels" in batch:
+                found[LOSSES] = task.example_losses(outputs, tensors)
+        return to_arrays(found)
 
-    return forward
+    return run
+
+
+LOSSES = "example_losses"
+"""The name of each example's loss among the arrays of a pass."""
 
 
 def predict_split(
-    forward: Forward,
+    run: Run,
     split: EncodedSplit,
     loader: BatchLoader,
     task: Task,
@@ -64,28 +75,25 @@ def predict_split(
     """Predicts every row of a split.
 
     Args:
-        forward: Gives logits, for example `torch_forward` of a model.
+        run: For example `torch_run` of a model.
         split: The encoded rows; at least one.
         loader: Batches of that split, each row in one of them, in any order.
-        task: Decodes logits and computes losses.
+        task: Decodes.
         label_names: Names by label id.
         on_rows: Told how many further rows are predicted.
 
     Returns:
         What `task.decode` gives, in the split's order; with the column `loss` (float64, unsmoothed
-        and unweighted) where the rows have labels.
+        and unweighted) where the rows have targets.
     """
-    import torch
-
     parts: list[pa.Table] = []
     places: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
     for batch in loader:
         index = batch["index"].numpy()
-        logits = forward(batch)
-        decoded = task.decode(logits, split.rows(index), label_names)
-        if "labels" in batch:
-            losses = task.example_losses(torch.from_numpy(logits).float(), batch)
-            decoded = decoded.append_column("loss", pa.array(losses.double().numpy()))
+        outputs = run(batch)
+        decoded = task.decode(outputs, split.rows(index), label_names)
+        if LOSSES in outputs:
+            decoded = decoded.append_column("loss", pa.array(outputs[LOSSES], pa.float64()))
         parts.append(decoded)
         places.append(index)
         on_rows(len(index))

@@ -13,7 +13,9 @@ from pipeline.config.schema import EvaluationConfig
 from pipeline.evaluation.baselines import fit_baselines
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.measure import Measured, measure, metric_values
+from pipeline.evaluation.tables import raw_columns
 from pipeline.tasks.base import Task
+from pipeline.tasks.columns import with_input_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -180,14 +182,15 @@ def measure_all(
         on_samples=on_samples,
     )
     names = [spec.name for spec in task.metric_specs]
-    baselines = fit_baselines(settings.baselines, rows["train"], label_names)
+    texts = {name: with_input_text(raw_columns(rows[name]), task.columns) for name in rows}
+    baselines = fit_baselines(settings.baselines, texts["train"], label_names)
     return Results(
         metric_names=(primary, *(name for name in names if name != primary)),
         test=measured(predictions["test"], rows["test"]),
         validation=measured(predictions["validation"], rows["validation"]),
         train=metric_values(task, predictions["train"], rows["train"], label_names),
         baselines={
-            name: measured(predict(rows["test"].select(["text"])), rows["test"])
+            name: measured(predict(texts["test"].select(["text"])), rows["test"])
             for name, predict in baselines.items()
         },
     )

@@ -20,7 +20,7 @@ from pipeline.evaluation.decisions import ALL, Decisions
 from pipeline.evaluation.measure import Measured
 from pipeline.tasks.base import IntArray
 
-FIRST_ENCODED = "input_ids"
+FIRST_ENCODED = "length"
 _LABEL_NAMES = b"label_names"
 _PREDICTIONS = b"predictions"
 
@@ -32,7 +32,7 @@ def readable_predictions(rows: pa.Table, predictions: pa.Table) -> pa.Table:
     predicted column.
 
     Args:
-        rows: Encoded rows; the raw columns come before `input_ids`.
+        rows: Encoded rows; the raw columns come before `length`.
         predictions: One row for each; a name that the raw columns have too, such as `entities`,
             becomes `predicted_entities`.
     """

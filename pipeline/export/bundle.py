@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
-
-import pyarrow as pa
 
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
 from pipeline.export.layout import ONNX_FILES
-from pipeline.export.predictor import Predictor
-from pipeline.export.runtime import PADDED_INPUTS, OnnxModel, pad_rows
+from pipeline.export.predictor import Predictor, Run
+from pipeline.export.runtime import OnnxModel
 from pipeline.manifest import Manifest
-from pipeline.models.tokenizer import load_tokenizer
-from pipeline.tasks.base import FloatArray, Task
-from pipeline.tasks.registry import load_task
+from pipeline.models.processor import load_processor
+from pipeline.tasks.base import Task
+from pipeline.tasks.registry import load_trained_task
+from pipeline.tasks.tensors import to_tensors
 
 Backend = Literal["auto", "torch", "onnx", "onnx_int8"]
 
@@ -40,18 +38,17 @@ def load_predictor(directory: Path, backend: Backend = "auto") -> Predictor:
             remedy="run `dvc repro`, or name a directory with --model",
         )
     manifest = Manifest.read(directory)
-    task = load_task(manifest.task, manifest.task_options)
-    tokenizer = load_tokenizer(directory)
-    pad_token_id = int(tokenizer.pad_token_id)
+    processor = load_processor(directory)
+    task = load_trained_task(manifest.task, manifest.task_options, manifest.task_state, processor)
     chosen = _choose(directory, backend)
     return Predictor(
         task=task,
         label_names=manifest.label_names,
-        tokenizer=tokenizer,
+        processor=processor,
         preprocessing=Preprocessing.read(directory),
-        forward=_torch(directory, task, pad_token_id)
+        run=_torch(directory, task)
         if chosen == "torch"
-        else _onnx(directory / ONNX_FILES[chosen], task, pad_token_id),
+        else OnnxModel(directory / ONNX_FILES[chosen]).run,
     )
 
 
@@ -69,24 +66,12 @@ def _choose(directory: Path, backend: Backend) -> Literal["torch", "onnx", "onnx
     return backend
 
 
-def _onnx(path: Path, task: Task, pad_token_id: int) -> Callable[[pa.Table], FloatArray]:
-    graph = OnnxModel(path)
-    if PADDED_INPUTS.issuperset(graph.inputs):
-        return lambda rows: graph.forward(pad_rows(rows, pad_token_id))
-
-    def forward(rows: pa.Table) -> FloatArray:
-        batch = task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
-        return graph.forward({name: tensor.numpy() for name, tensor in batch.items()})
-
-    return forward
-
-
-def _torch(directory: Path, task: Task, pad_token_id: int) -> Callable[[pa.Table], FloatArray]:
+def _torch(directory: Path, task: Task) -> Run:
     import torch
 
-    from pipeline.evaluation.inference import torch_forward
+    from pipeline.evaluation.inference import torch_run
     from pipeline.models.saving import load_saved_model
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    run = torch_forward(load_saved_model(directory), device, "fp32")
-    return lambda rows: run(task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1))
+    run = torch_run(task, load_saved_model(directory), device, "fp32")
+    return lambda batch: run(to_tensors(batch))

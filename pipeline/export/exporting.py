@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.schema import ExportConfig
 from pipeline.console import progress
 from pipeline.data.store import EncodedDataset, EncodedSplit
-from pipeline.evaluation.inference import torch_forward
+from pipeline.evaluation.inference import Run, torch_run
 from pipeline.export.latency import measure, typical_rows
 from pipeline.export.layout import ONNX_FILES, Format, graph_bytes
 from pipeline.export.parity import check_parity, compare, reference_batches
@@ -20,14 +20,13 @@ from pipeline.export.runtime import OnnxModel
 from pipeline.models.locate import weight_files
 from pipeline.models.saving import load_saved_model
 from pipeline.provenance import machine
-from pipeline.tasks.base import Batch, FloatArray, Task
+from pipeline.tasks.base import Arrays, Task
+from pipeline.tasks.tensors import to_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _PREFERRED_SPLITS = ("test", "validation", "train")
-
-Forward = Callable[[Batch], FloatArray]
 
 
 def export_model(
@@ -50,13 +49,13 @@ def export_model(
     import torch
 
     model = load_saved_model(directory)
-    forward = torch_forward(model, "cpu", "fp32")
+    run = torch_run(task, model, "cpu", "fp32")
     split_name = next(name for name in _PREFERRED_SPLITS if dataset.info.rows.get(name))
     split = dataset.split(split_name)
     with progress() as bar:
         steps = bar.add_task("export", total=2 + len(settings.formats), note="PyTorch on real rows")
         references = reference_batches(
-            forward,
+            run,
             split,
             task,
             num_rows=settings.parity_rows,
@@ -76,7 +75,7 @@ def export_model(
         bar.update(steps, advance=1, note="latency")
         timings = tuple(
             _time(
-                forward,
+                run,
                 graphs,
                 _typical_batch(split, task, size, dataset.info.pad_token_id),
                 repeats=settings.latency_repeats,
@@ -114,17 +113,14 @@ def _write_graph(
             source.with_name(source.name + ".data").unlink(missing_ok=True)
 
 
-def _typical_batch(split: EncodedSplit, task: Task, size: int, pad_token_id: int) -> Batch:
+def _typical_batch(split: EncodedSplit, task: Task, size: int, pad_token_id: int) -> Arrays:
     rows = split.rows(typical_rows(split.lengths, size))
     return task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
 
 
-def _time(
-    forward: Forward, graphs: Mapping[str, OnnxModel], batch: Batch, *, repeats: int
-) -> Timing:
+def _time(run: Run, graphs: Mapping[str, OnnxModel], batch: Arrays, *, repeats: int) -> Timing:
     """Times PyTorch and the graphs on the same batch."""
-    arrays = {name: tensor.numpy() for name, tensor in batch.items()}
-    calls: dict[str, Callable[[], object]] = {"pytorch": partial(forward, batch)}
-    calls |= {name: partial(graph.forward, arrays) for name, graph in graphs.items()}
-    size, length = arrays["input_ids"].shape
+    calls: dict[str, Callable[[], object]] = {"pytorch": partial(run, to_tensors(batch))}
+    calls |= {name: partial(graph.run, batch) for name, graph in graphs.items()}
+    size, length = next(iter(batch.values())).shape[:2]
     return Timing(size, length, measure(calls, repeats=repeats))

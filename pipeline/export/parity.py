@@ -14,7 +14,8 @@ from pipeline.data.batching import plan_batches
 from pipeline.data.store import EncodedSplit
 from pipeline.errors import EnvironmentProblem
 from pipeline.export.runtime import OnnxModel
-from pipeline.tasks.base import Batch, FloatArray, IntArray, Task
+from pipeline.tasks.base import Arrays, Batch, FloatArray, IntArray, Task
+from pipeline.tasks.tensors import to_tensors
 
 _MAX_TOKENS = 4_096
 
@@ -25,13 +26,13 @@ class Reference:
 
     Attributes:
         rows: The encoded rows.
-        inputs: Arrays of the batch by name, `[batch, length]`.
-        logits: `[batch, …]`.
+        inputs: Arrays of the batch by name.
+        outputs: What `Task.decode` reads, and what else the forward pass gives.
     """
 
     rows: pa.Table
-    inputs: dict[str, IntArray]
-    logits: FloatArray
+    inputs: Arrays
+    outputs: Arrays
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Parity:
 
 
 def reference_batches(
-    forward: Callable[[Batch], FloatArray],
+    run: Callable[[Batch], Arrays],
     split: EncodedSplit,
     task: Task,
     *,
@@ -65,7 +66,7 @@ def reference_batches(
     """Runs PyTorch on rows spread evenly over a split, in batches of similar length.
 
     Args:
-        forward: PyTorch in float32.
+        run: PyTorch in float32.
         split: At least one row.
         task: Makes batches of rows.
         num_rows: How many rows; a smaller split is taken whole.
@@ -78,9 +79,8 @@ def reference_batches(
     references = []
     for places in plan:
         rows = split.rows(chosen[places])
-        batch = task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
-        inputs = {name: tensor.numpy() for name, tensor in batch.items()}
-        references.append(Reference(rows, inputs, forward(batch)))
+        inputs = task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
+        references.append(Reference(rows, inputs, run(to_tensors(inputs))))
     return references
 
 
@@ -92,13 +92,14 @@ def compare(
     choices: list[npt.NDArray[np.bool_]] = []
     decoded: list[bool] = []
     for reference in references:
-        logits = model.forward(reference.inputs)
+        outputs = model.run(reference.inputs)
+        logits, wanted = outputs["logits"], reference.outputs["logits"]
         kept = _kept(reference)
-        differences.append(np.abs(logits - reference.logits)[kept].ravel())
-        same = (_choice(logits) == _choice(reference.logits)) | ~kept
+        differences.append(np.abs(logits - wanted)[kept].ravel())
+        same = (_choice(logits) == _choice(wanted)) | ~kept
         choices.append(same.reshape(len(same), -1).all(axis=1))
-        ours = task.decode(logits, reference.rows, label_names).to_pylist()
-        theirs = task.decode(reference.logits, reference.rows, label_names).to_pylist()
+        ours = task.decode(outputs, reference.rows, label_names).to_pylist()
+        theirs = task.decode(reference.outputs, reference.rows, label_names).to_pylist()
         decoded.extend(
             _without_numbers(a) == _without_numbers(b) for a, b in zip(ours, theirs, strict=True)
         )
@@ -129,7 +130,7 @@ def check_parity(parity: Parity, tolerance: float) -> None:
 
 def _kept(reference: Reference) -> npt.NDArray[np.bool_]:
     """Which logit vectors are no padding: `[batch]`, or `[batch, length]` for token labels."""
-    places = reference.logits.shape[:-1]
+    places = reference.outputs["logits"].shape[:-1]
     mask = reference.inputs["attention_mask"].astype(bool)
     return mask if places == mask.shape else np.ones(places, bool)
 

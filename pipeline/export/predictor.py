@@ -1,27 +1,29 @@
-"""Texts to predictions: the steps of prepare, a model of any runtime, and the task's decoding."""
+"""Inputs to predictions: the steps of prepare, a model of any runtime, and the task's decoding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.data.batching import plan_batches
 from pipeline.data.cleaning.clean import make_step
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.export.origins import TracedText, trace
-from pipeline.tasks.base import FloatArray, Task
+from pipeline.tasks.base import Arrays, Task
+from pipeline.tasks.columns import input_columns, target_names
+from pipeline.tasks.processor import Processor
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from pipeline.data.cleaning.step import AlignedStep
 
 MAX_TOKENS = 4_096
 """Most tokens of a batch, padding included."""
+
+Run = Callable[[Arrays], Arrays]
+"""Gives what `Task.decode` reads of what `Task.collate` gives."""
 
 
 @dataclass(frozen=True)
@@ -31,43 +33,61 @@ class Predictor:
     Attributes:
         task: Encodes and decodes.
         label_names: Names by label id.
-        tokenizer: Tokenises.
+        processor: Turns inputs into numbers.
         preprocessing: What texts go through before they are encoded.
-        forward: The logits of encoded rows.
+        run: The model.
     """
 
     task: Task
     label_names: tuple[str, ...]
-    tokenizer: PreTrainedTokenizerFast
+    processor: Processor
     preprocessing: Preprocessing
-    forward: Callable[[pa.Table], FloatArray]
+    run: Run
 
-    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Predicts for texts, in batches of similar length.
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what is given to predict."""
+        return tuple(column.name for column in input_columns(self.task.columns))
+
+    def predict(self, records: Sequence[str | Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Predicts for records, in batches of similar length.
 
         Args:
-            texts: Raw texts.
+            records: For each row its inputs by name, raw texts; a text alone stands for the only
+                input.
 
         Returns:
-            For each text, in order, what can be written as JSON. Of a classifier: `text`,
-            `prediction` (a label name), `score` and `scores` (probabilities by label name). Of any
-            other task: `text` and the columns of its predictions, where spans carry their own
-            `text` and their places count characters of the text as it was given. A text without a
-            word has nulls in place of a prediction.
+            For each record, in order, what can be written as JSON: its inputs as they were given,
+            and of a classifier `prediction` (a label name), `score` and `scores` (probabilities by
+            label name); of any other task the columns of its predictions, where spans carry their
+            own `text` and their places count characters of the text as it was given. A record with
+            a text that has no word has nulls in place of a prediction.
         """
-        if self.task.classification_scores:
-            cleaned = self.preprocessing.clean(texts)
-            found = self._decoded(cleaned)
-            return [
-                {"text": text, **self._labelled(row)}
-                for text, row in zip(texts, found, strict=True)
-            ]
+        given = [
+            dict.fromkeys(self.inputs, record)
+            if isinstance(record, str)
+            else {name: record[name] for name in self.inputs}
+            for record in records
+        ]
+        if any(column.kind == "entities" for column in self.task.columns):
+            return self._predict_spans(given)
+        cleaned = {
+            name: self.preprocessing.clean([record[name] for record in given])
+            for name in self.inputs
+        }
+        shown = self._labelled if self.task.classification_scores else self._plain
+        found = self._decoded(cleaned, len(given))
+        return [{**record, **shown(row)} for record, row in zip(given, found, strict=True)]
+
+    def _predict_spans(self, given: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """Predictions with places in the text as it was given."""
+        (name,) = self.inputs
         steps = [step for step in map(make_step, self.preprocessing.cleaning) if step is not None]
-        traced = [trace(text, cast("list[AlignedStep]", steps)) for text in texts]
-        found = self._decoded([origin.text for origin in traced])
+        traced = [trace(record[name], cast("list[AlignedStep]", steps)) for record in given]
+        found = self._decoded({name: [origin.text for origin in traced]}, len(given))
         return [
-            {"text": text, **self._placed(row, text, origin)}
-            for text, row, origin in zip(texts, found, traced, strict=True)
+            {**record, **self._placed(row, record[name], origin)}
+            for record, row, origin in zip(given, found, traced, strict=True)
         ]
 
     def _labelled(self, row: dict[str, Any] | None) -> dict[str, Any]:
@@ -76,32 +96,39 @@ class Predictor:
         scores = dict(zip(self.label_names, row["scores"], strict=True))
         return {"prediction": row["prediction"], "score": row["score"], "scores": scores}
 
+    def _plain(self, row: dict[str, Any] | None) -> dict[str, Any]:
+        return {"prediction": None} if row is None else row
+
     def _placed(self, row: dict[str, Any] | None, text: str, origin: TracedText) -> dict[str, Any]:
         if row is None:
-            return {name: None for name in self.task.required_columns if name != "text"}
+            return dict.fromkeys(target_names(self.task.columns))
         return {name: _in_given_text(value, text, origin) for name, value in row.items()}
 
-    def _decoded(self, texts: Sequence[str]) -> list[dict[str, Any] | None]:
-        """The task's predictions for cleaned texts; None for one without a word."""
-        full = [number for number, text in enumerate(texts) if text and not text.isspace()]
-        found: list[dict[str, Any] | None] = [None] * len(texts)
+    def _decoded(
+        self, texts: Mapping[str, Sequence[str]], count: int
+    ) -> list[dict[str, Any] | None]:
+        """The task's predictions for cleaned texts by name; None for one without a word."""
+        full = [row for row in range(count) if all(one[row].strip() for one in texts.values())]
+        found: list[dict[str, Any] | None] = [None] * count
         if not full:
             return found
-        rows = pa.table({"text": pa.array([texts[number] for number in full], pa.string())})
+        rows = pa.table(
+            {name: pa.array([one[row] for row in full], pa.string()) for name, one in texts.items()}
+        )
         encoded = self.task.encode(
-            rows, self.tokenizer, self.label_names, max_length=self.preprocessing.max_length
+            rows, self.processor, self.label_names, max_length=self.preprocessing.max_length
         )
         for name in encoded.column_names:
             rows = rows.append_column(encoded.schema.field(name), encoded[name])
         plan = plan_batches(
-            pc.list_value_length(rows["input_ids"]).to_numpy(),
-            max_tokens=MAX_TOKENS,
-            max_examples=None,
-            shuffle=False,
+            rows["length"].to_numpy(), max_tokens=MAX_TOKENS, max_examples=None, shuffle=False
         )
         for places in plan:
             batch = rows.take(pa.array(places)).combine_chunks()
-            decoded = self.task.decode(self.forward(batch), batch, self.label_names)
+            arrays = self.task.collate(
+                batch, pad_token_id=self.processor.pad_token_id, pad_to_multiple_of=1
+            )
+            decoded = self.task.decode(self.run(arrays), batch, self.label_names)
             for place, row in zip(places.tolist(), decoded.to_pylist(), strict=True):
                 found[full[place]] = row
         return found

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline.errors import CheckpointError
-from pipeline.tasks.base import FloatArray
-from pipeline.tasks.columns import pad_lists
-
-Arrays = Mapping[str, npt.NDArray[np.int64]]
-"""The graph's inputs by name, each `[batch, length]`; others are ignored."""
-
-PADDED_INPUTS = frozenset({"input_ids", "attention_mask"})
-"""The inputs that `pad_rows` makes."""
+from pipeline.tasks.base import Arrays
 
 
 class OnnxModel:
@@ -30,6 +20,7 @@ class OnnxModel:
 
     Attributes:
         inputs: Names of the graph's inputs.
+        outputs: Names of its results.
 
     Raises:
         CheckpointError: If the file is missing or damaged.
@@ -57,21 +48,16 @@ class OnnxModel:
             ) from error
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
 
-    def forward(self, batch: Arrays) -> FloatArray:
-        """The logits `[batch, …]` of a batch, as float64."""
-        logits = self._session.run(None, {name: batch[name] for name in self.inputs})[0]
-        return np.asarray(logits, np.float64)
+        self.outputs = tuple(entry.name for entry in self._session.get_outputs())
 
+    def run(self, batch: Arrays) -> Arrays:
+        """The graph's results for a batch by name, `[batch, …]`; floating ones in float64.
 
-def pad_rows(rows: pa.Table, pad_token_id: int) -> dict[str, npt.NDArray[np.int64]]:
-    """Pads encoded rows to the longest of them, on the right.
-
-    Args:
-        rows: With the column `input_ids`.
-        pad_token_id: Fills `input_ids`.
-
-    Returns:
-        `input_ids` and `attention_mask`, `[rows, length]`.
-    """
-    ids, mask = pad_lists(rows["input_ids"], fill=pad_token_id, pad_to_multiple_of=1)
-    return {"input_ids": ids, "attention_mask": mask}
+        Args:
+            batch: From `Task.collate`; what the graph does not read is ignored.
+        """
+        found = self._session.run(None, {name: batch[name] for name in self.inputs})
+        return {
+            name: value.astype(np.float64) if np.issubdtype(value.dtype, np.floating) else value
+            for name, value in zip(self.outputs, found, strict=True)
+        }

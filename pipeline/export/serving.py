@@ -14,11 +14,9 @@ from pipeline.export.predictor import Predictor
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT = "text"
-
 
 class ServedModel:
-    """Predicts for a table of texts.
+    """Predicts for a table of inputs.
 
     Args:
         predictor: Cleans, encodes, runs the model and decodes.
@@ -31,18 +29,24 @@ class ServedModel:
         """Predicts.
 
         Args:
-            model_input: With the column `text`.
+            model_input: With a column for each input of the task, such as `text`.
             params: Of MLflow's interface; there are none.
 
         Returns:
-            A data frame with one row for each text, in order, and the columns of
+            A data frame with one row for each of the input, in order, and the columns of
             `Predictor.predict`.
         """
         import pandas as pd
 
         del params
-        texts = ["" if text is None else str(text) for text in model_input[TEXT].tolist()]
-        found = self._predictor.predict(texts)
+        columns = {
+            name: ["" if text is None else str(text) for text in model_input[name].tolist()]
+            for name in self._predictor.inputs
+        }
+        records = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+        found = self._predictor.predict(records)
         return pd.DataFrame(found, index=model_input.index, dtype=object)  # None stays None
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.artifacts import PROCESSOR_DIRECTORY
 from pipeline.config.schema import ModelConfig
 from pipeline.errors import UserError
 from pipeline.models.locate import check_weights, describe, locate
-from pipeline.models.tokenizer import load_tokenizer
+from pipeline.models.processor import load_processor
+from pipeline.tasks.processor import Processor
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
 
     from pipeline.tasks.base import Head
 
@@ -25,13 +27,13 @@ class Checkpoint:
         description: Where the weights come from, in words.
         directory: The checkpoint's local directory, of safetensors only; None from scratch.
         section: The section `model` of the config.
-        tokenizer: The tokenizer whose ids the model will read; None if not known yet.
+        processor: What encodes the model's inputs; None if not known yet.
     """
 
     description: str
     directory: Path | None
     section: ModelConfig
-    tokenizer: PreTrainedTokenizerFast | None
+    processor: Processor | None
 
     def load_model(self, head: Head, **config: Any) -> PreTrainedModel:
         """Makes the model in float32, in evaluation mode.
@@ -49,21 +51,21 @@ class Checkpoint:
         from pipeline.models.pretrained import load_pretrained
         from pipeline.models.scratch import build_model
 
-        pad_token_id = None if self.tokenizer is None else self.tokenizer.pad_token_id
+        text = None if self.processor is None else self.processor.text
         if self.directory is not None:
             return load_pretrained(
                 self.directory,
                 head,
                 attention=self.section.attention,
                 dropout=self.section.dropout,
-                pad_token_id=pad_token_id,
+                pad_token_id=None if text is None else text.pad_token_id,
                 config=config,
             )
         assert self.section.architecture is not None
-        assert self.tokenizer is not None
+        assert self.processor is not None
         return build_model(
             self.section.architecture,
-            self.tokenizer,
+            self.processor,
             head,
             max_length=self.section.max_length,
             attention=self.section.attention,
@@ -78,7 +80,7 @@ def open_checkpoint(model: ModelConfig, *, root: Path, dataset_dir: Path | None)
     Args:
         model: The section `model` of the config.
         root: The directory that relative paths start from.
-        dataset_dir: The prepared dataset, whose `tokenizer/` gives the padding id and, from
+        dataset_dir: The prepared dataset, whose `processor/` gives the padding id and, from
             scratch, the size of the vocabulary. May be None for a pretrained checkpoint.
 
     Raises:
@@ -86,15 +88,17 @@ def open_checkpoint(model: ModelConfig, *, root: Path, dataset_dir: Path | None)
         EnvironmentProblem: If the hub cannot be reached and its cache has no copy.
         UserError: If a model from scratch has no tokenizer yet.
     """
-    tokenizer = None if dataset_dir is None else load_tokenizer(dataset_dir / "tokenizer")
+    processor = None if dataset_dir is None else load_processor(dataset_dir / PROCESSOR_DIRECTORY)
     if model.architecture is not None:
-        if tokenizer is None:
+        if processor is None:
             raise UserError(
-                "a model from scratch needs the tokenizer that prepare trains",
+                "a model from scratch needs what prepare makes of the train split",
                 remedy="run `python -m pipeline prepare` first",
             )
-        description = f"from scratch: {model.architecture.kind}, {len(tokenizer)} tokens"
-        return Checkpoint(description, None, model, tokenizer)
+        description = f"from scratch: {model.architecture.kind}"
+        if processor.text is not None:
+            description += f", {len(processor.text)} tokens"
+        return Checkpoint(description, None, model, processor)
     directory = locate(model.checkpoint, root=root, weights=True)
     check_weights(directory)
-    return Checkpoint(describe(model.checkpoint), directory, model, tokenizer)
+    return Checkpoint(describe(model.checkpoint), directory, model, processor)

@@ -28,15 +28,30 @@ _DROPOUTS = (
 """What transformers' models call their dropout probabilities; layer-drop is another thing."""
 
 
+_AUTO_CLASSES: dict[Head, str] = {
+    "sequence_classification": "AutoModelForSequenceClassification",
+    "token_classification": "AutoModelForTokenClassification",
+    "causal_lm": "AutoModelForCausalLM",
+    "masked_lm": "AutoModelForMaskedLM",
+    "seq2seq_lm": "AutoModelForSeq2SeqLM",
+    "ctc": "AutoModelForCTC",
+    "speech_seq2seq": "AutoModelForSpeechSeq2Seq",
+    "audio_classification": "AutoModelForAudioClassification",
+    "image_classification": "AutoModelForImageClassification",
+}
+
+
+HEADS: tuple[Head, ...] = tuple(_AUTO_CLASSES)
+"""All heads, in an order in which a class that serves two is found under the first."""
+
+
 def auto_class(head: Head) -> Any:
     """Transformers' Auto class for a head; our own architectures are registered with it."""
-    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+    import transformers
 
-    import pipeline.models.lstm  # noqa: F401  (registers the recurrent baseline)
+    import pipeline.models.registration  # noqa: F401
 
-    if head == "sequence_classification":
-        return AutoModelForSequenceClassification
-    return AutoModelForTokenClassification
+    return getattr(transformers, _AUTO_CLASSES[head])
 
 
 def model_class(config: PreTrainedConfig, head: Head) -> Any:
@@ -45,14 +60,21 @@ def model_class(config: PreTrainedConfig, head: Head) -> Any:
     Raises:
         CheckpointError: If transformers has no such head for this kind of model.
     """
-    auto = auto_class(head)
-    try:
-        return auto._model_mapping[type(config)]
-    except KeyError:
+    found = registered_class(config, head)
+    if found is None:
         raise CheckpointError(
             f"transformers has no {head.replace('_', ' ')} model of type {config.model_type}",
             remedy="choose another checkpoint, for example model=minilm",
-        ) from None
+        )
+    return found
+
+
+def registered_class(config: PreTrainedConfig, head: Head) -> Any:
+    """The concrete class for a config and a head, None where there is none."""
+    try:
+        return auto_class(head)._model_mapping[type(config)]
+    except KeyError:
+        return None
 
 
 def override_dropout(config: PreTrainedConfig, dropout: float | None) -> None:
@@ -74,7 +96,7 @@ def read_config(directory: Path, entries: Mapping[str, Any]) -> PreTrainedConfig
     from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING, AutoConfig
 
-    import pipeline.models.lstm  # noqa: F401  (registers the recurrent baseline)
+    import pipeline.models.registration  # noqa: F401
 
     path = directory / "config.json"
     raw = read_model_config(directory)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import cannot_write
 from pipeline.errors import CheckpointError
 from pipeline.models.locate import check_weights, read_model_config
-from pipeline.models.tokenizer import load_tokenizer
+from pipeline.models.processor import save_processor
+from pipeline.tasks.processor import Processor
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
 
     from pipeline.tasks.base import Head
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+def save_model(model: PreTrainedModel, processor: Processor, directory: Path) -> None:
     """Writes a model that `transformers` alone can load; the same weights give the same bytes.
 
     Args:
         model: The model; its config carries label names and problem type.
-        tokenizer: The tokenizer whose ids the model reads.
+        processor: What encodes the model's inputs.
         directory: Where to; made if missing. Use `replace_directory` around it.
 
     Raises:
@@ -35,7 +36,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, direc
         directory.mkdir(parents=True, exist_ok=True)
         with quiet_transformers():
             model.save_pretrained(str(directory))
-        tokenizer.save_pretrained(str(directory))
+        save_processor(processor, directory)
     except OSError as error:
         raise cannot_write(directory, error) from error
     except SafetensorError as error:
@@ -60,24 +61,17 @@ def load_saved_model(directory: Path, head: Head | None = None) -> PreTrainedMod
     )
 
 
-def load_saved_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
-    """Loads the tokenizer that was saved with a model or a dataset.
-
-    Raises:
-        CheckpointError: If its files are missing or damaged.
-    """
-    return load_tokenizer(directory)
-
-
 def _saved_head(directory: Path) -> Head:
-    """The head that config.json's `architectures` names."""
-    from pipeline.tasks.base import Head as Heads
+    """The head whose class config.json names in `architectures`."""
+    from pipeline.models.pretrained import HEADS, read_config, registered_class
 
+    config = read_config(directory, {})
     architectures = read_model_config(directory).get("architectures") or ["none"]
-    for head in get_args(Heads):
-        if str(architectures[0]).endswith("For" + head.title().replace("_", "")):
-            return head  # type: ignore[no-any-return]
+    for head in HEADS:
+        known = registered_class(config, head)
+        if known is not None and known.__name__ == architectures[0]:
+            return head
     raise CheckpointError(
-        f"{directory / 'config.json'}: architecture {architectures[0]} is no classifier",
+        f"{directory / 'config.json'}: architecture {architectures[0]} has no head of a task",
         remedy="name the directory of a model that this pipeline trained, such as outputs/model",
     )

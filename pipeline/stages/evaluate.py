@@ -14,7 +14,7 @@ from pipeline.console import notice, out, progress
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import SPLITS, EncodedDataset
 from pipeline.evaluation.decisions import decisions
-from pipeline.evaluation.inference import predict_split, torch_forward
+from pipeline.evaluation.inference import predict_split, torch_run
 from pipeline.evaluation.mistakes import mistakes_page
 from pipeline.evaluation.plots import draw_plots
 from pipeline.evaluation.results import Results, measure_all, metrics_table
@@ -27,6 +27,7 @@ from pipeline.evaluation.tables import (
     write_predictions,
 )
 from pipeline.manifest import Manifest
+from pipeline.models.processor import load_processor
 from pipeline.models.saving import load_saved_model
 from pipeline.stages.description import pages_of_evaluation, pages_of_training
 from pipeline.stages.run_log import (
@@ -37,7 +38,7 @@ from pipeline.stages.run_log import (
     weights_sha256,
 )
 from pipeline.tasks.base import Task
-from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tasks.registry import load_trained_task, primary_metric
 from pipeline.tracking.log import RunLog
 from pipeline.training.hardware import (
     configured,
@@ -83,7 +84,8 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
     dataset = EncodedDataset.open(outputs.dataset)
     manifest = Manifest.read(outputs.model)
     manifest.check_dataset(dataset.info.fingerprint, model=outputs.model, dataset=outputs.dataset)
-    task = load_task(manifest.task, manifest.task_options)
+    processor = load_processor(outputs.model)
+    task = load_trained_task(manifest.task, manifest.task_options, manifest.task_state, processor)
     predictions = _predict(task, dataset, outputs.model, config.trainer)
     test = dataset.split("test").table
     tags = {**later_tags("evaluate", root), "data.test_hash": test_hash(test)}
@@ -137,7 +139,8 @@ def _predict(
     task: Task, dataset: EncodedDataset, model_directory: Path, trainer: TrainerConfig
 ) -> dict[str, pa.Table]:
     """Predictions of every split."""
-    forward = torch_forward(
+    run = torch_run(
+        task,
         load_saved_model(model_directory),
         resolve_device(trainer.accelerator),
         resolve_precision(trainer.precision, resolve_accelerator(trainer.accelerator)),
@@ -158,7 +161,7 @@ def _predict(
                 shuffle=False,
             )
             found[name] = predict_split(
-                forward,
+                run,
                 dataset.split(name),
                 loader,
                 task,

@@ -25,10 +25,11 @@ from pipeline.export.layout import CARD, REPORT
 from pipeline.export.report import ExportReport
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
+from pipeline.models.processor import load_processor
 from pipeline.stages.description import pages_of_evaluation, pages_of_training
 from pipeline.stages.run_log import RunKeys, later_tags, open_stage_runs
 from pipeline.tasks.base import Task
-from pipeline.tasks.registry import load_task, metric_names
+from pipeline.tasks.registry import load_trained_task, metric_names
 from pipeline.tracking.params import flatten
 
 _TRAINING_SECTIONS = ("model", "method", "optimizer", "scheduler", "trainer", "seed")
@@ -59,7 +60,8 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
     dataset = EncodedDataset.open(outputs.dataset)
     manifest.check_dataset(dataset.info.fingerprint, model=outputs.model, dataset=outputs.dataset)
     metrics = read_json(outputs.evaluation / "metrics.json")
-    task = load_task(manifest.task, manifest.task_options)
+    processor = load_processor(outputs.model)
+    task = load_trained_task(manifest.task, manifest.task_options, manifest.task_state, processor)
     tags = later_tags("export", root)
     keys = RunKeys.of(manifest)
     with open_stage_runs(

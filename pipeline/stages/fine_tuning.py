@@ -11,9 +11,11 @@ import pyarrow as pa
 from pipeline.artifacts import Outputs, cache_root, write_json
 from pipeline.config.compose import config_hash
 from pipeline.config.schema import Config
+from pipeline.data.loader import BatchLoader
 from pipeline.data.preprocessing import FILE_NAME as PREPROCESSING
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import UserError
+from pipeline.evaluation.inference import predict_split, torch_run
 from pipeline.manifest import Manifest
 from pipeline.models.checkpoint import Checkpoint, open_checkpoint
 from pipeline.models.locate import weight_files
@@ -21,11 +23,18 @@ from pipeline.models.method import MethodReport, apply_method
 from pipeline.models.saving import save_model
 from pipeline.provenance import Provenance
 from pipeline.tasks.base import MetricSpec, Task
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tasks.tensors import to_tensors
 from pipeline.tracking.log import RunLog
 from pipeline.training.curves import curve_rows
 from pipeline.training.fit import FitResult, fit
-from pipeline.training.hardware import world_size
+from pipeline.training.hardware import (
+    resolve_accelerator,
+    resolve_device,
+    resolve_precision,
+    world_size,
+)
 from pipeline.training.identity import training_key
 from pipeline.training.randomness import seed_initialisation
 from pipeline.training.state import StateStore
@@ -33,6 +42,7 @@ from pipeline.training.usage import Usage, UsageMeter
 from pipeline.training.watching import Watcher
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedModel
 
 CURVES = "curves.json"
@@ -74,7 +84,11 @@ class Training:
         self._checkpoint: Checkpoint = open_checkpoint(
             config.model, root=root, dataset_dir=outputs.dataset
         )
-        self.task.fit_loss(self.dataset.split("train").table, info.label_names)
+        processor = self._checkpoint.processor
+        assert processor is not None
+        self._processor: Processor = processor
+        self.task.attach(processor)
+        self.task.fit(self.dataset.split("train").table, info.label_names)
         seed_initialisation(config.seed)
         self.model: PreTrainedModel = self.task.build_model(self._checkpoint, info.label_names)
         self.method: MethodReport = apply_method(self.model, config.method)
@@ -99,7 +113,34 @@ class Training:
         """Trains, or goes on from a state; see `pipeline.training.fit.fit`."""
         with UsageMeter(states.directory / _USAGE) as meter:
             self.earlier_seconds, self.usage = meter.usage.seconds, meter.usage
-            return self._fit(states, log, watcher)
+            fitted = self._fit(states, log, watcher)
+        if self.task.tunes:
+            self._tune()
+        return fitted
+
+    def _tune(self) -> None:
+        """Lets the task learn of the kept weights' predictions for the validation split."""
+        split = self.dataset.split("validation")
+        settings = self._config.trainer
+        loader = BatchLoader(
+            split,
+            self.task,
+            pad_token_id=self.dataset.info.pad_token_id,
+            max_tokens=settings.eval_max_tokens_per_batch,
+            pad_to_multiple_of=settings.pad_to_multiple_of,
+            shuffle=False,
+        )
+        run = torch_run(
+            self.task,
+            self.model,
+            resolve_device(settings.accelerator),
+            resolve_precision(settings.precision, resolve_accelerator(settings.accelerator)),
+        )
+        names = self.dataset.info.label_names
+        found = predict_split(run, split, loader, self.task, names)
+        self.task.tune(found, split.table, names)
+        body: nn.Module = self.model
+        body.to("cpu")
 
     def _fit(self, states: StateStore, log: RunLog | None, watcher: Watcher | None) -> FitResult:
         return fit(
@@ -126,14 +167,12 @@ class Training:
 
     def predict(self, rows: pa.Table) -> pa.Table:
         """What the trained model gives for some encoded rows."""
-        import torch
-
         info = self.dataset.info
-        batch = self.task.collate(rows, pad_token_id=info.pad_token_id, pad_to_multiple_of=1)
-        inputs = {name: batch[name] for name in self.task.export_spec(self.model).inputs}
-        with torch.inference_mode():
-            logits = self.model(**inputs).logits
-        return self.task.decode(logits.double().numpy(), rows, info.label_names)
+        batch = to_tensors(
+            self.task.collate(rows, pad_token_id=info.pad_token_id, pad_to_multiple_of=1)
+        )
+        run = torch_run(self.task, self.model, "cpu", "fp32")
+        return self.task.decode(run(batch), rows, info.label_names)
 
     def write(
         self,
@@ -144,7 +183,7 @@ class Training:
         *,
         parent_key: str | None = None,
     ) -> Manifest:
-        """Writes model, tokenizer, manifest and learning curves.
+        """Writes model, processor, manifest and learning curves.
 
         Args:
             directory: Where to.
@@ -154,9 +193,7 @@ class Training:
             parent_key: The key of the run around it.
         """
         config, info = self._config, self.dataset.info
-        tokenizer = self._checkpoint.tokenizer
-        assert tokenizer is not None
-        save_model(self.model, tokenizer, directory)
+        save_model(self.model, self._processor, directory)
         if (self.dataset.directory / PREPROCESSING).is_file():
             shutil.copyfile(self.dataset.directory / PREPROCESSING, directory / PREPROCESSING)
         write_json(directory / CURVES, curve_rows(fitted.curve, self.primary.name))
@@ -166,6 +203,7 @@ class Training:
             experiment=config.experiment,
             task=config.task.kind,
             task_options=config.task.options,
+            task_state=self.task.state(),
             label_names=info.label_names,
             seed=config.seed,
             config_hash=config_hash(config),

@@ -1,4 +1,4 @@
-"""`python -m pipeline predict`: texts in, one JSON object a line out, in the same order."""
+"""`python -m pipeline predict`: inputs in, one JSON object a line out, in the same order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from typing import TextIO, cast
 from pipeline.console import notice, warn
 from pipeline.errors import UserError
 from pipeline.export.bundle import Backend, load_predictor
-from pipeline.stages.predict_input import ByteStream, Source, given_texts, open_source, windows
+from pipeline.manifest import Manifest
+from pipeline.stages.predict_input import (
+    ByteStream,
+    Record,
+    Source,
+    given_records,
+    open_source,
+    windows,
+)
+from pipeline.tasks.columns import input_columns
+from pipeline.tasks.registry import load_task
 
 
 def run_predict(
@@ -29,43 +39,60 @@ def run_predict(
     An empty row gives a line with nulls, so that lines in and out correspond.
 
     Args:
-        texts: Texts of the command line; none means file or standard input.
+        texts: Texts of the command line, or JSON objects where the task has several inputs; none
+            means file or standard input.
         file: A file of texts; see `predict_input.open_source`.
         directory: The model; see `load_predictor`.
         backend: What runs it.
-        field: The text's key in JSON Lines.
+        field: The key of a single input in JSON Lines; empty for its own name.
         stream_out: Where lines of JSON go.
 
     Raises:
         UserError: If the model or an input cannot be used. Windows before that of a bad row are
             written.
     """
+    keys = _keys(directory, field)
     if file is not None:
         if texts:
             raise UserError(
                 "texts come from arguments or from --file, not from both",
                 remedy="leave one of them out",
             )
-        with open_source(file, field) as source:
+        with open_source(file, keys) as source:
             _predict(windows(source), directory, backend, stream_out)
     elif texts:
-        _predict([given_texts(texts)], directory, backend, stream_out)
+        _predict([given_records(texts, keys)], directory, backend, stream_out)
     else:
         if sys.stdin.isatty():
-            notice("texts from the terminal, one a line; Ctrl-D ends")
-        source = Source("standard input", cast("ByteStream", sys.stdin.buffer), None)
+            what = "texts" if len(keys) == 1 else f"JSON objects with {' and '.join(keys)}"
+            notice(f"{what} from the terminal, one a line; Ctrl-D ends")
+        stream = cast("ByteStream", sys.stdin.buffer)
+        source = Source("standard input", stream, keys, is_json=len(keys) > 1)
         _predict(windows(source), directory, backend, stream_out)
 
 
+def _keys(directory: Path, field: str) -> dict[str, str]:
+    """The key in JSON of each input that the model's task reads."""
+    if not directory.is_dir():
+        raise UserError(
+            f"{directory} is no directory of a model",
+            remedy="run `dvc repro`, or name a directory with --model",
+        )
+    manifest = Manifest.read(directory)
+    task = load_task(manifest.task, manifest.task_options)
+    names = [column.name for column in input_columns(task.columns)]
+    return {names[0]: field} if len(names) == 1 and field else {name: name for name in names}
+
+
 def _predict(
-    batches: Iterable[list[str]], directory: Path, backend: Backend, stream_out: TextIO
+    batches: Iterable[list[Record]], directory: Path, backend: Backend, stream_out: TextIO
 ) -> None:
     predictor = load_predictor(directory, backend)
     row = num_empty = first_empty = 0
-    for texts in batches:
-        for record in predictor.predict(texts):
+    for records in batches:
+        for record in predictor.predict(records):
             row += 1
-            if all(value is None for name, value in record.items() if name != "text"):
+            if all(value is None for name, value in record.items() if name not in predictor.inputs):
                 num_empty += 1
                 first_empty = first_empty or row
             stream_out.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -1,11 +1,11 @@
-"""Texts to predict for: from arguments, a file or standard input, a window at a time."""
+"""Inputs to predict for: from arguments, a file or standard input, a window at a time."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ LONGEST_LINE_BYTES = 2**24
 """A longer line is refused: such a file is not one of texts."""
 
 _SUFFIXES = (".txt", ".jsonl")
+
+Record = dict[str, str]
+"""The inputs of a row by name."""
 
 
 class ByteStream(Protocol):
@@ -36,36 +39,54 @@ class Source:
     Attributes:
         name: For messages.
         stream: Its bytes.
-        field: The text's key where each line is a JSON object; None where a line is a text.
+        keys: The key of each input in an object.
+        is_json: Whether each line is a JSON object; if not, it is the text of the only input.
     """
 
     name: str
     stream: ByteStream
-    field: str | None
+    keys: Mapping[str, str]
+    is_json: bool
 
 
-def given_texts(texts: Sequence[str]) -> list[str]:
-    """The texts of the command line.
+def given_records(texts: Sequence[str], keys: Mapping[str, str]) -> list[Record]:
+    """What the command line gives: texts, or a JSON object for each row of several inputs.
+
+    Args:
+        texts: The arguments.
+        keys: The key of each input in an object.
 
     Raises:
-        DataError: If one is not valid Unicode.
+        DataError: If one is not valid Unicode, or no such object.
     """
-    return [_valid(text, "arguments", row) for row, text in enumerate(texts, 1)]
+    if len(keys) > 1:
+        return [
+            _record(text, keys, "arguments", row) if text.strip() else dict.fromkeys(keys, "")
+            for row, text in enumerate(texts, 1)
+        ]
+    (name,) = keys
+    return [{name: _valid(text, "arguments", row)} for row, text in enumerate(texts, 1)]
 
 
 @contextmanager
-def open_source(file: Path, field: str) -> Iterator[Source]:
-    """Opens a file of texts.
+def open_source(file: Path, keys: Mapping[str, str]) -> Iterator[Source]:
+    """Opens a file of inputs.
 
     Args:
         file: `.txt` with a text on each line, `.jsonl` with an object on each, either with `.gz`.
-        field: The text's key in each object.
+        keys: The key of each input in an object.
 
     Raises:
         DataError: If it is missing, a directory, not readable, or of another kind.
     """
     packed = file.suffix == ".gz"
     suffix = file.with_suffix("").suffix if packed else file.suffix
+    if suffix == ".txt" and len(keys) > 1:
+        raise DataError(
+            f"a row has {len(keys)} inputs, {' and '.join(keys)}, but a line of .txt is one text",
+            file=str(file),
+            remedy="save it as .jsonl, one object with these keys in each line",
+        )
     if suffix not in _SUFFIXES:
         raise DataError(
             f"texts are read from .txt and .jsonl, each also with .gz, not from {suffix or 'this'}",
@@ -82,20 +103,20 @@ def open_source(file: Path, field: str) -> Iterator[Source]:
         ) from error
     with raw:
         stream: ByteStream = gzip.GzipFile(fileobj=raw) if packed else raw
-        yield Source(str(file), stream, field if suffix == ".jsonl" else None)
+        yield Source(str(file), stream, keys, is_json=suffix == ".jsonl")
 
 
-def windows(source: Source) -> Iterator[list[str]]:
-    """Reads texts, as many at a time as are there; from a pipe none waits for the next.
+def windows(source: Source) -> Iterator[list[Record]]:
+    """Reads rows, as many at a time as are there; from a pipe none waits for the next.
 
-    A line of white space gives an empty text, so that rows stay in step.
+    A line of white space gives empty texts, so that rows stay in step.
 
     Raises:
         DataError: With the row that is not UTF-8, not an object, or lacks the field.
     """
     row = 0
     for lines in _lines(source):
-        yield [_text(line, source, row + number) for number, line in enumerate(lines, 1)]
+        yield [_row(line, source, row + number) for number, line in enumerate(lines, 1)]
         row += len(lines)
 
 
@@ -127,7 +148,7 @@ def _parts(source: Source) -> Iterator[bytes]:
         ) from error
 
 
-def _text(line: bytes, source: Source, row: int) -> str:
+def _row(line: bytes, source: Source, row: int) -> Record:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -138,13 +159,13 @@ def _text(line: bytes, source: Source, row: int) -> str:
             remedy="convert it: iconv -f <its encoding> -t utf-8",
         ) from error
     if not text or text.isspace():
-        return ""
-    if source.field is None:
-        return text.rstrip("\r")
-    return _valid(_field(text, source.field, source.name, row), source.name, row)
+        return dict.fromkeys(source.keys, "")
+    if not source.is_json:
+        return dict.fromkeys(source.keys, text.rstrip("\r"))
+    return _record(text, source.keys, source.name, row)
 
 
-def _field(line: str, field: str, name: str, row: int) -> str:
+def _record(line: str, keys: Mapping[str, str], name: str, row: int) -> Record:
     try:
         value: Any = json.loads(line)
     except ValueError as error:
@@ -152,15 +173,25 @@ def _field(line: str, field: str, name: str, row: int) -> str:
             f"is not JSON: {error}",
             file=name,
             row=row,
-            remedy="write one object a line, or name the file .txt if its lines are the texts",
+            remedy="write one object a line, or name the file .txt if its lines are the texts"
+            if len(keys) == 1
+            else f"write an object with the keys {' and '.join(keys.values())} for each row",
         ) from error
     if not isinstance(value, dict):
         raise DataError(
             f"must be a JSON object, got {type(value).__name__}",
             file=name,
             row=row,
-            remedy=f'write {{"{field}": "…"}} on each line',
+            remedy="write "
+            + json.dumps(dict.fromkeys(keys.values(), "…"), ensure_ascii=False)
+            + " on each line",
         )
+    return {
+        name_of: _valid(_field(value, key, name, row), name, row) for name_of, key in keys.items()
+    }
+
+
+def _field(value: Mapping[str, Any], field: str, name: str, row: int) -> str:
     if field not in value:
         raise DataError(
             f"has no field {field!r}",

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.artifacts import Outputs, replace_directory, shown, write_json, write_text
+from pipeline.artifacts import (
+    PROCESSOR_DIRECTORY,
+    Outputs,
+    replace_directory,
+    shown,
+    write_json,
+    write_text,
+)
 from pipeline.config.schema import Config
 from pipeline.console import notice, progress, warn
 from pipeline.data.encoding import encode_split
@@ -20,17 +27,18 @@ from pipeline.data.preparation import CleanSplits, clean_splits
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.data.quality.page import page
 from pipeline.data.quality.report import QualityReport, assess
-from pipeline.data.store import TOKENIZER_DIRECTORY, DatasetInfo, EncodedSplit, write_info
+from pipeline.data.store import DatasetInfo, EncodedSplit, write_info
 from pipeline.errors import DataError
-from pipeline.models.tokenizer import make_tokenizer
+from pipeline.models.processor import make_processor, save_processor
 from pipeline.stages.timing import keep_prepare_seconds
+from pipeline.tasks.columns import text_columns
 from pipeline.tasks.registry import load_task
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-    from transformers import PreTrainedTokenizerFast
 
-    from pipeline.tasks.base import Task
+    from pipeline.tasks.base import Column, Task
+    from pipeline.tasks.processor import Processor
 
 QUALITY_JSON = "quality.json"
 QUALITY_PAGE = "quality.html"
@@ -97,28 +105,32 @@ def _prepare(
         reading = bar.add_task("reading", total=None, note="")
         splits = clean_splits(
             config.data,
-            required=task.required_columns,
+            columns=task.columns,
             root=root,
             scratch=Path(scratch),
             on_rows=lambda count: bar.advance(reading, count),
         )
         label_names = task.label_names(splits.tables["train"], splits.label_names)
-        tokenizer = make_tokenizer(
-            config.model, root=root, train_texts=_texts(splits.tables["train"])
+        processor = make_processor(
+            config.model,
+            task.columns,
+            root=root,
+            train_texts=_texts(splits.tables["train"], task.columns),
         )
-        tokenizer.save_pretrained(str(directory / TOKENIZER_DIRECTORY))
+        save_processor(processor, directory / PROCESSOR_DIRECTORY)
         info = _encode(
             config,
             task=task,
             splits=splits,
             label_names=label_names,
-            tokenizer=tokenizer,
+            processor=processor,
             directory=directory,
             bar=bar,
         )
         checking = bar.add_task("checking", total=None, note="")
         report = assess(
             {name: EncodedSplit(directory / f"{name}.arrow").table for name in info.rows},
+            columns=task.columns,
             dataset=info.name,
             task=info.task,
             tokenizer=config.model.name,
@@ -141,7 +153,7 @@ def _encode(
     task: Task,
     splits: CleanSplits,
     label_names: tuple[str, ...],
-    tokenizer: PreTrainedTokenizerFast,
+    processor: Processor,
     directory: Path,
     bar: Progress,
 ) -> DatasetInfo:
@@ -152,7 +164,7 @@ def _encode(
             table,
             directory / f"{name}.arrow",
             task=task,
-            tokenizer=tokenizer,
+            processor=processor,
             label_names=label_names,
             max_length=config.model.max_length,
             on_rows=lambda count: bar.advance(encoding, count),
@@ -163,15 +175,15 @@ def _encode(
         name=config.data.name,
         task=config.task.kind,
         label_names=label_names,
-        pad_token_id=int(tokenizer.pad_token_id),
+        pad_token_id=processor.pad_token_id,
         max_length=config.model.max_length,
-        num_special_tokens=tokenizer.num_special_tokens_to_add(),
+        num_special_tokens=processor.num_special_tokens,
         rows={name: writer.num_rows for name, writer in written.items()},
         tokens={name: writer.num_tokens for name, writer in written.items()},
         fingerprint=dataset_fingerprint(
             {name: writer.content_hash for name, writer in written.items()},
             label_names,
-            tokenizer.backend_tokenizer.to_str(),
+            processor.identity,
         ),
         language=config.data.language,
         licence=config.data.licence,
@@ -179,9 +191,10 @@ def _encode(
     )
 
 
-def _texts(rows: pa.Table) -> Iterator[str]:
-    for chunk in rows["text"].chunks:
-        yield from chunk.to_pylist()
+def _texts(rows: pa.Table, columns: Sequence[Column]) -> Iterator[str]:
+    for name in text_columns(columns):
+        for chunk in rows[name].chunks:
+            yield from chunk.to_pylist()
 
 
 def _refusal(report: QualityReport, rejected: Path) -> DataError:

@@ -14,6 +14,7 @@ from pipeline.provenance import Provenance, packages, serving_requirements
 from pipeline.stages.fine_tuning import Training
 from pipeline.stages.run_log import dataset_ref, weights_sha256
 from pipeline.tasks.base import MetricSpec
+from pipeline.tasks.columns import input_columns
 from pipeline.tasks.served import LOADER, served_schema, serving_code
 from pipeline.tracking.log import Context, RunLog
 from pipeline.tracking.spooling import ModelFiles
@@ -106,7 +107,10 @@ def log_model(
     if not (config.tracking.enabled and config.tracking.log_model):
         return
     rows = training.dataset.split("validation").table.slice(0, _NUM_EXAMPLES)
-    texts = [str(text)[:_LONGEST_EXAMPLE] for text in rows["text"].to_pylist()]
+    example = {
+        column.name: [str(value)[:_LONGEST_EXAMPLE] for value in rows[column.name].to_pylist()]
+        for column in input_columns(training.task.columns)
+    }
     engines = {str(getattr(step, "engine", "")) for step in config.data.cleaning} - {""}
     info = training.dataset.info
     log.log_model(
@@ -114,7 +118,7 @@ def log_model(
             directory=directory,
             code=serving_code(training.task),
             loader=LOADER,
-            example=texts,
+            example=example,
             outputs=served_schema(training.task, training.predict(rows).schema),
             requirements=serving_requirements(sorted(engines)),
             step=manifest.best_step,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -14,7 +14,9 @@ from pipeline.config.base import Section
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
+
+    from pipeline.tasks.processor import Processor
 
 IGNORE_INDEX = -100
 """Label id that losses and metrics leave out."""
@@ -23,9 +25,49 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Batch = dict[str, "Tensor"]
 """Tensors of one batch: the model's inputs, `labels`, and whatever else the loss needs."""
+Tensors = Mapping[str, "Tensor"]
+"""Named results of a forward pass, each with the batch as its first axis."""
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""The same as arrays, floating ones in float64."""
 
-Head = Literal["sequence_classification", "token_classification"]
+Head = Literal[
+    "sequence_classification",
+    "token_classification",
+    "causal_lm",
+    "masked_lm",
+    "seq2seq_lm",
+    "ctc",
+    "speech_seq2seq",
+    "audio_classification",
+    "image_classification",
+]
+"""Which of transformers' Auto classes makes a model."""
 
+Kind = Literal[
+    "text", "label", "labels", "number", "entities", "messages", "audio", "image", "value"
+]
+"""What a column holds: a text; the name of a class; a set of names; a number; spans with types;
+turns of a chat; a recording; a picture; or anything else, passed on as it is."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A mapped raw column that a task reads.
+
+    Attributes:
+        name: Our name, the key in `data.columns`.
+        kind: What it holds.
+        is_target: Whether it is what the model has to find: not needed to predict.
+    """
+
+    name: str
+    kind: Kind
+    is_target: bool = False
+
+
+TEXT = Column("text", "text")
+LABEL = Column("label", "label", is_target=True)
+ENTITIES = Column("entities", "entities", is_target=True)
 
 PairedTest = Literal["mcnemar", "randomisation", "bootstrap"]
 """How two models' values of a metric are compared on the same examples."""
@@ -65,8 +107,8 @@ class ExportSpec:
     """How the model's forward pass is exported.
 
     Attributes:
-        inputs: Names of the model's tensors in order, each `[batch, length]`.
-        outputs: Names of the results in order; the first is `logits`.
+        inputs: Names of the model's tensors in order, each `[batch, …]`.
+        outputs: Names of the results in order.
         dynamic_axes: For each input, axis number to its symbolic name.
     """
 
@@ -78,22 +120,31 @@ class ExportSpec:
 class Task(Protocol):
     """One kind of fine-tuning: what is read, learned, predicted and measured.
 
-    A table of *rows* has the mapped raw columns (`id`, `text`, and the task's own, such as `label`)
-    and, once encoded, the columns that `encode` adds. References are read from rows; predictions
-    are a table of their own with one row for each row decoded, in the same order.
+    A table of *rows* has the mapped raw columns (`id` and those of `columns`) and, once encoded,
+    the columns that `encode` adds. References are read from rows; predictions are a table of their
+    own with one row for each row decoded, in the same order.
+
+    A task subclasses this; methods with a body are what most tasks want.
     """
 
     Options: ClassVar[type[Section]]
     """The task's options, the section `task.options` of the config."""
     name: ClassVar[str]
-    required_columns: ClassVar[tuple[str, ...]]
-    """Mapped columns that a labelled row needs; `text` alone is needed to predict."""
-    classification_scores: ClassVar[bool]
+    classification_scores: ClassVar[bool] = False
     """Whether each row has one `label` and its prediction has `prediction` (a label name), `score`
     (its probability) and `scores` (list<float64>, one for each label name): what confusion
     matrices, curves, calibration and baselines are made of."""
+    tunes: ClassVar[bool] = False
+    """Whether `tune` learns something of the validation split."""
+    model_inputs: ClassVar[tuple[str, ...]] = ("input_ids", "attention_mask")
+    """The tensors of a batch that the model's forward pass takes, where the batch has them."""
 
     def __init__(self, options: Section) -> None: ...
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What a labelled row has, inputs first; the inputs alone are needed to predict."""
+        ...
 
     @property
     def primary_metric(self) -> MetricSpec:
@@ -105,8 +156,16 @@ class Task(Protocol):
         """All scalar metrics that `metrics` returns for any label set."""
         ...
 
+    def attach(self, processor: Processor) -> None:
+        """Hands over what encodes the rows, for a task that decodes ids to text with it.
+
+        Called once, before anything is predicted.
+        """
+
     def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
         """The names of the model's outputs in the order of their ids, from the train split only.
+
+        Empty for a task whose outputs have no names.
 
         Raises:
             UserError: If a label is not among those configured, or fewer than two classes exist.
@@ -116,25 +175,27 @@ class Task(Protocol):
     def encode(
         self,
         rows: pa.Table,
-        tokenizer: PreTrainedTokenizerFast,
+        processor: Processor,
         label_names: Sequence[str],
         *,
         max_length: int,
     ) -> pa.Table:
-        """Turns text into token ids, one output row for each input row, in order.
+        """Turns inputs and targets into numbers, one output row for each input row, in order.
 
         Returns:
-            The columns `input_ids` (list<int32>, at most `max_length`), `num_tokens` (int32, before
-            truncation), `num_unknown` (int32), and the task's own, such as `labels`.
-            Label columns are left out where rows have no labels.
+            First the column `length` (int32): what a row costs in a batch, in tokens or frames,
+            after cutting. Then the task's own. For text: `input_ids` (list<int32>, at most
+            `max_length`), `num_tokens` (int32, before cutting), `num_unknown` (int32). Target
+            columns are left out where rows have no targets.
         """
         ...
 
-    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Batch:
+    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
         """Pads encoded rows to the longest of them (right side) and stacks them.
 
         Returns:
-            `input_ids` and `attention_mask` `[batch, length]` int64, and `labels` where known.
+            The model's inputs, such as `input_ids` and `attention_mask` `[batch, length]` int64,
+            and `labels` where known.
         """
         ...
 
@@ -142,30 +203,84 @@ class Task(Protocol):
         """Makes the model to train, with label names and problem type in its config."""
         ...
 
-    def fit_loss(self, train: pa.Table, label_names: Sequence[str]) -> None:
-        """Learns what the loss needs to know of the train split, such as how frequent classes are.
+    def fit(self, train: pa.Table, label_names: Sequence[str]) -> None:
+        """Learns what loss and decoding need of the train split, such as class frequencies.
 
         Called once, before training; the encoded train split alone is seen.
         """
-        ...
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def tune(
+        self,
+        predictions: pa.Table,
+        rows: pa.Table,  # noqa: ARG002
+        label_names: Sequence[str],  # noqa: ARG002
+    ) -> pa.Table:
+        """Learns what decisions need to know of the validation split, such as thresholds.
+
+        Called at each validation, and at last with the predictions of the weights that were kept.
+
+        Returns:
+            The predictions, decided anew.
+        """
+        return predictions
+
+    def state(self) -> dict[str, Any]:
+        """What `fit` and `tune` learned that decoding needs, as JSON; empty where it is nothing."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Takes what `state` gave, in a process that neither fits nor tunes."""
+
+    def forward(self, model: Callable[..., Any], batch: Batch) -> Tensors:
+        """The forward pass that losses are made of; by default `logits` `[batch, …]`, float32.
+
+        Args:
+            model: The model, as it is or compiled.
+            batch: From `collate`, on the model's device.
+        """
+        inputs = {name: batch[name] for name in self.model_inputs if name in batch}
+        return {"logits": model(**inputs).logits.float()}
+
+    def num_targets(self, batch: Batch) -> Tensor:
+        """How many terms the batch's mean loss has, a scalar."""
+        return (batch["labels"] != IGNORE_INDEX).sum()
+
+    def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
         """The training loss, a scalar in float32: the mean over the batch of what is not ignored.
 
         Zero, with gradients of zero, where everything is ignored.
+
+        Args:
+            outputs: From `forward`.
+            batch: Of `collate`.
         """
         ...
 
-    def example_losses(self, logits: Tensor, batch: Batch) -> Tensor:
+    def example_losses(self, outputs: Tensors, batch: Batch) -> Tensor:
         """The unsmoothed, unweighted loss of each example, `[batch]`, float32."""
         ...
 
-    def decode(self, logits: FloatArray, rows: pa.Table, label_names: Sequence[str]) -> pa.Table:
+    def predict(
+        self,
+        model: PreTrainedModel,  # noqa: ARG002
+        batch: Batch,  # noqa: ARG002
+        outputs: Tensors,
+    ) -> Tensors:
+        """What `decode` reads: by default the forward pass; a task that generates does it here.
+
+        Args:
+            model: In evaluation mode.
+            batch: On its device.
+            outputs: From `forward`.
+        """
+        return outputs
+
+    def decode(self, outputs: Arrays, rows: pa.Table, label_names: Sequence[str]) -> pa.Table:
         """What a person would read: predictions for encoded rows.
 
         Args:
-            logits: `[rows, …]` of the batch, padding included.
-            rows: The encoded rows, in the batch's order; labels are not looked at.
+            outputs: From `predict` or an exported graph, `[rows, …]` each, padding included.
+            rows: The encoded rows, in the batch's order; targets are not looked at.
             label_names: Names by label id.
         """
         ...
@@ -203,6 +318,7 @@ class Task(Protocol):
         """
         ...
 
-    def export_spec(self, model: PreTrainedModel) -> ExportSpec:
+    def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
         """Inputs, outputs and dynamic axes of the exported graph."""
-        ...
+        axes = {0: "batch", 1: "length"}
+        return ExportSpec(self.model_inputs, ("logits",), dict.fromkeys(self.model_inputs, axes))

@@ -36,10 +36,11 @@ def encode_texts(
         offsets: Whether to give the place of each token in its text.
 
     Returns:
-        One row for each text: `input_ids` (list<int32>), `num_tokens` (int32, special tokens
-        included, before cutting), `num_unknown` (int32, unknown tokens before cutting; 0 for a
-        tokenizer without an unknown token), and with `offsets` the column `offsets` (list<int32>):
-        start and end in characters of each kept token, flattened; 0, 0 for special tokens.
+        One row for each text: `length` (int32, tokens kept), `input_ids` (list<int32>),
+        `num_tokens` (int32, special tokens included, before cutting), `num_unknown` (int32, unknown
+        tokens before cutting; 0 for a tokenizer without an unknown token), and with `offsets` the
+        column `offsets` (list<int32>): start and end in characters of each kept token, flattened;
+        0, 0 for special tokens.
 
     Raises:
         UserError: If `max_length` leaves no room beside the special tokens, or the tokenizer puts
@@ -64,9 +65,11 @@ def encode_texts(
             f"{len(prefix) + len(suffix)} special tokens to a text",
             remedy=f"set model.max_length to {len(prefix) + len(suffix) + 1} or more",
         )
+    num_tokens = (lengths + len(prefix) + len(suffix)).astype(np.int32)
     columns = {
+        "length": pa.array(np.minimum(num_tokens, np.int32(max_length))),
         "input_ids": _framed(ids, lengths, room, prefix, suffix),
-        "num_tokens": pa.array((lengths + len(prefix) + len(suffix)).astype(np.int32)),
+        "num_tokens": pa.array(num_tokens),
         "num_unknown": pa.array(_count(ids, lengths, tokenizer.unk_token_id)),
     }
     if offsets:

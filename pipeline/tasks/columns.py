@@ -11,17 +11,61 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError, did_you_mean
+from pipeline.tasks.base import Column
 
 IntArray = npt.NDArray[np.int64]
 
 
-def require_columns(rows: pa.Table, names: Sequence[str], *, needed_by: str) -> None:
+SEPARATOR = "\n"
+"""Stands between the texts of a row that is read as one text."""
+
+
+def input_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns that are needed to predict."""
+    return tuple(column for column in columns if not column.is_target)
+
+
+def target_names(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of what a model has to find."""
+    return tuple(column.name for column in columns if column.is_target)
+
+
+def text_columns(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of the texts, of inputs and targets."""
+    return tuple(column.name for column in columns if column.kind == "text")
+
+
+def input_texts(rows: pa.Table, columns: Sequence[Column]) -> pa.ChunkedArray:
+    """What a person reads of each row's inputs, as one text, `[rows]`.
+
+    Args:
+        rows: Rows with the input columns.
+        columns: The task's.
+    """
+    texts = [rows[column.name] for column in input_columns(columns) if column.kind == "text"]
+    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, SEPARATOR)
+
+
+def input_bytes(rows: pa.Table, columns: Sequence[Column]) -> IntArray:
+    """Bytes of each row's inputs, `[rows]`."""
+    return pc.binary_length(input_texts(rows, columns)).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+
+
+def with_input_text(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """The rows with what a person reads of their inputs in the column `text`."""
+    texts = input_texts(rows, columns)
+    if "text" not in rows.column_names:
+        return rows.append_column("text", texts)
+    return rows.set_column(rows.column_names.index("text"), "text", texts)
+
+
+def require_columns(rows: pa.Table, columns: Sequence[Column], *, needed_by: str) -> None:
     """Checks that rows have columns.
 
     Raises:
         DataError: If one is missing; the remedy names the key that maps it.
     """
-    for name in names:
+    for name in (column.name for column in columns):
         if name not in rows.column_names:
             raise DataError(
                 f"{needed_by} needs the column {name!r}, but the rows have only "
@@ -83,3 +127,13 @@ def pad_lists(
     padded = np.full(mask.shape, fill, np.int64)
     padded[mask] = values
     return padded, mask.astype(np.int64)
+
+
+def pad_text(
+    rows: pa.Table, pad_token_id: int, pad_to_multiple_of: int
+) -> dict[str, npt.NDArray[Any]]:
+    """`input_ids` and `attention_mask` of encoded texts, `[rows, length]`, padded on the right."""
+    ids, mask = pad_lists(
+        rows["input_ids"], fill=pad_token_id, pad_to_multiple_of=pad_to_multiple_of
+    )
+    return {"input_ids": ids, "attention_mask": mask}

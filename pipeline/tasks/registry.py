@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import pipeline.tasks
 from pipeline.errors import ConfigError, Problem, did_you_mean
 from pipeline.tasks.base import MetricSpec, Task
+from pipeline.tasks.processor import Processor
 
 
 def load_task(kind: str, options: Mapping[str, Any]) -> Task:
@@ -32,6 +33,26 @@ def load_task(kind: str, options: Mapping[str, Any]) -> Task:
     except ValidationError as error:
         raise ConfigError([_problem(details, task) for details in error.errors()]) from None
     return task(checked)
+
+
+def load_trained_task(
+    kind: str, options: Mapping[str, Any], state: Mapping[str, Any], processor: Processor
+) -> Task:
+    """Makes the task that a model was trained for, ready to decode.
+
+    Args:
+        kind: As in the model's manifest.
+        options: As there.
+        state: What the task learned, as there.
+        processor: What encodes the model's inputs.
+
+    Raises:
+        ConfigError: If the task is not installed here.
+    """
+    task = load_task(kind, options)
+    task.attach(processor)
+    task.load_state(state)
+    return task
 
 
 def primary_metric(task: Task, name: str | None) -> MetricSpec:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 import pipeline
 from pipeline.tasks.base import Task
+from pipeline.tasks.columns import input_columns
 
 LOADER = "pipeline.export.serving"
 """The module that MLflow loads a model with."""
@@ -31,18 +32,18 @@ _ROOMS = {
 
 
 def served_schema(task: Task, predictions: pa.Schema) -> pa.Schema:
-    """The columns that `Predictor.predict` gives for a text.
+    """The columns that `Predictor.predict` gives for a row.
 
     Args:
         task: The task.
         predictions: The schema of what it decodes.
     """
-    text = pa.field("text", pa.string())
+    given = [pa.field(column.name, pa.string()) for column in input_columns(task.columns)]
     if task.classification_scores:
         scores = pa.map_(pa.string(), pa.float64())
         label, score = pa.field("prediction", pa.string()), pa.field("score", pa.float64())
-        return pa.schema([text, label, score, pa.field("scores", scores)])
-    return pa.schema([text, *(pa.field(field.name, _placed(field.type)) for field in predictions)])
+        return pa.schema([*given, label, score, pa.field("scores", scores)])
+    return pa.schema([*given, *(pa.field(one.name, _placed(one.type)) for one in predictions)])
 
 
 def _placed(kind: pa.DataType) -> pa.DataType:

@@ -14,21 +14,34 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.metrics.classification import classification_metrics
 from pipeline.tasks.base import (
     IGNORE_INDEX,
+    LABEL,
+    TEXT,
+    Arrays,
     Batch,
-    ExportSpec,
+    Column,
     FloatArray,
     IntArray,
     MetricSpec,
     ModelSource,
+    Task,
+    Tensors,
 )
 from pipeline.tasks.batch_encoding import encode_texts
-from pipeline.tasks.columns import label_ids, list_values, pad_lists, require_columns
+from pipeline.tasks.columns import (
+    input_columns,
+    label_ids,
+    list_values,
+    pad_text,
+    require_columns,
+)
 from pipeline.tasks.labels import balanced_weights, class_names
 from pipeline.tasks.probabilities import softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
+
+    from pipeline.tasks.processor import Processor
 
 
 class Options(Section):
@@ -43,7 +56,7 @@ class Options(Section):
     """balanced: rare labels weigh more, so that all labels have the same weight in total."""
 
 
-class TextClassification:
+class TextClassification(Task):
     """One label for each text, from a sequence-classification model.
 
     A sigmoid model has a single output, and `id2label` of its config names what that output
@@ -53,7 +66,7 @@ class TextClassification:
 
     Options: ClassVar[type[Section]] = Options
     name: ClassVar[str] = "text_classification"
-    required_columns: ClassVar[tuple[str, ...]] = ("text", "label")
+    columns: tuple[Column, ...] = (TEXT, LABEL)
     classification_scores: ClassVar[bool] = True
 
     primary_metric = MetricSpec("accuracy", test="mcnemar")
@@ -76,7 +89,7 @@ class TextClassification:
 
     def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
         """The sorted labels of the train split, or those configured, in their order."""
-        require_columns(train, self.required_columns, needed_by=self.name)
+        require_columns(train, self.columns, needed_by=self.name)
         names = class_names(train, configured)
         if self._options.objective == "sigmoid" and len(names) != 2:
             raise ConfigError(
@@ -94,28 +107,23 @@ class TextClassification:
     def encode(
         self,
         rows: pa.Table,
-        tokenizer: PreTrainedTokenizerFast,
+        processor: Processor,
         label_names: Sequence[str],
         *,
         max_length: int,
     ) -> pa.Table:
         """Adds token ids, and `labels` (int64) where rows have the column `label`."""
-        require_columns(rows, ("text",), needed_by=self.name)
-        encoded = encode_texts(tokenizer, rows["text"], max_length=max_length)
+        require_columns(rows, input_columns(self.columns), needed_by=self.name)
+        encoded = encode_texts(processor.tokenizer, rows["text"], max_length=max_length)
         if "label" in rows.column_names:
             encoded = encoded.append_column("labels", pa.array(label_ids(rows, label_names)))
         return encoded
 
-    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Batch:
+    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
         """`input_ids`, `attention_mask` `[batch, length]`, and `labels` `[batch]` where known."""
-        import torch
-
-        ids, mask = pad_lists(
-            rows["input_ids"], fill=pad_token_id, pad_to_multiple_of=pad_to_multiple_of
-        )
-        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        batch = pad_text(rows, pad_token_id, pad_to_multiple_of)
         if "labels" in rows.column_names:
-            batch["labels"] = torch.from_numpy(rows["labels"].to_numpy().astype(np.int64))
+            batch["labels"] = rows["labels"].to_numpy().astype(np.int64)
         return batch
 
     def build_model(self, source: ModelSource, label_names: Sequence[str]) -> PreTrainedModel:
@@ -137,26 +145,27 @@ class TextClassification:
             problem_type="single_label_classification",
         )
 
-    def fit_loss(self, train: pa.Table, label_names: Sequence[str]) -> None:
+    def fit(self, train: pa.Table, label_names: Sequence[str]) -> None:
         """Counts the train split's labels where classes are weighed."""
         if self._options.class_weights == "balanced":
             self._class_weights = balanced_weights(
                 train["labels"].to_numpy().astype(np.int64), len(label_names)
             )
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Cross-entropy, smoothed and weighted as the options say; mean over labelled examples."""
         losses = self._losses(
-            logits,
+            outputs["logits"],
             batch["labels"],
             smoothing=self._options.label_smoothing,
             class_weights=self._class_weights,
         )
-        return losses.sum() / (batch["labels"] != IGNORE_INDEX).sum().clamp(min=1)
+        return losses.sum() / self.num_targets(batch).clamp(min=1)
 
-    def example_losses(self, logits: Tensor, batch: Batch) -> Tensor:
+    def example_losses(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Plain cross-entropy of each example, `[batch]`; 0 where the label is ignored."""
-        return self._losses(logits, batch["labels"], smoothing=0.0, class_weights=None).detach()
+        logits, labels = outputs["logits"], batch["labels"]
+        return self._losses(logits, labels, smoothing=0.0, class_weights=None).detach()
 
     def _losses(
         self,
@@ -192,7 +201,7 @@ class TextClassification:
 
     def decode(
         self,
-        logits: FloatArray,
+        outputs: Arrays,
         rows: pa.Table,  # noqa: ARG002
         label_names: Sequence[str],
     ) -> pa.Table:
@@ -202,6 +211,7 @@ class TextClassification:
             `prediction` (string, the label's name), `label_id` (int64), `score` (float64, its
             probability) and `scores` (list<float64>, of all labels; they sum to 1).
         """
+        logits = outputs["logits"]
         if self._options.objective == "sigmoid":
             logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
         scores = softmax(logits)
@@ -224,7 +234,7 @@ class TextClassification:
         weights: IntArray | None = None,
     ) -> dict[str, FloatArray]:
         """Metrics of single-label classification; see `classification_metrics`."""
-        require_columns(rows, ("label",), needed_by=self.name)
+        require_columns(rows, (LABEL,), needed_by=self.name)
         scores, _ = list_values(predictions["scores"])
         return classification_metrics(
             label_ids(rows, label_names),
@@ -238,13 +248,7 @@ class TextClassification:
         self, predictions: pa.Table, rows: pa.Table, label_names: Sequence[str]
     ) -> FloatArray:
         """1 for each right label, 0 for each wrong one, `[rows]`."""
-        require_columns(rows, ("label",), needed_by=self.name)
+        require_columns(rows, (LABEL,), needed_by=self.name)
         predicted: IntArray = predictions["label_id"].to_numpy()
         right: FloatArray = (predicted == label_ids(rows, label_names)).astype(np.float64)
         return right
-
-    def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
-        """Token ids and mask to logits `[batch, outputs]`."""
-        axes = {0: "batch", 1: "length"}
-        inputs = ("input_ids", "attention_mask")
-        return ExportSpec(inputs, ("logits",), dict.fromkeys(inputs, axes))

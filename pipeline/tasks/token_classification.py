@@ -13,23 +13,30 @@ from pipeline.config.schema import Probability
 from pipeline.errors import DataError
 from pipeline.metrics.entities import entity_metrics, row_f1
 from pipeline.tasks.base import (
+    ENTITIES,
     IGNORE_INDEX,
+    TEXT,
+    Arrays,
     Batch,
-    ExportSpec,
+    Column,
     FloatArray,
     IntArray,
     MetricSpec,
     ModelSource,
+    Task,
+    Tensors,
 )
 from pipeline.tasks.batch_encoding import encode_texts
-from pipeline.tasks.columns import pad_lists, require_columns
+from pipeline.tasks.columns import pad_lists, pad_text, require_columns
 from pipeline.tasks.probabilities import softmax
 from pipeline.tasks.spans import SpanColumn, check_spans
 from pipeline.tasks.tagging import Scheme, entity_types, read_entities, tag_names, token_tags
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
+
+    from pipeline.tasks.processor import Processor
 
 
 class Options(Section):
@@ -41,7 +48,7 @@ class Options(Section):
     """Share of each target that is spread evenly over all tags."""
 
 
-class TokenClassification:
+class TokenClassification(Task):
     """Entities with a start, an end and a type, from a token-classification model.
 
     References are the character offsets of the column `entities`, not tags: an entity that
@@ -50,8 +57,7 @@ class TokenClassification:
 
     Options: ClassVar[type[Section]] = Options
     name: ClassVar[str] = "token_classification"
-    required_columns: ClassVar[tuple[str, ...]] = ("text", "entities")
-    classification_scores: ClassVar[bool] = False
+    columns: tuple[Column, ...] = (TEXT, ENTITIES)
 
     primary_metric = MetricSpec("f1")
     metric_specs = (
@@ -67,7 +73,7 @@ class TokenClassification:
 
     def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
         """O and the tags of each entity type, sorted, or of those configured, in their order."""
-        require_columns(train, self.required_columns, needed_by=self.name)
+        require_columns(train, self.columns, needed_by=self.name)
         spans = SpanColumn(train)
         found = sorted(set(spans.kind.to_pylist()))
         if not found:
@@ -82,14 +88,16 @@ class TokenClassification:
     def encode(
         self,
         rows: pa.Table,
-        tokenizer: PreTrainedTokenizerFast,
+        processor: Processor,
         label_names: Sequence[str],
         *,
         max_length: int,
     ) -> pa.Table:
         """Adds token ids, `offsets`, and `labels` (list<int32>) where rows have `entities`."""
-        require_columns(rows, ("text",), needed_by=self.name)
-        encoded = encode_texts(tokenizer, rows["text"], max_length=max_length, offsets=True)
+        require_columns(rows, (TEXT,), needed_by=self.name)
+        encoded = encode_texts(
+            processor.tokenizer, rows["text"], max_length=max_length, offsets=True
+        )
         if "entities" not in rows.column_names:
             return encoded
         types = entity_types(label_names)
@@ -98,19 +106,14 @@ class TokenClassification:
         tags = token_tags(spans, encoded["offsets"], types, self._options.scheme)
         return encoded.append_column("labels", tags)
 
-    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Batch:
+    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
         """`input_ids`, `attention_mask` and, where known, `labels`, each `[batch, length]`."""
-        import torch
-
-        ids, mask = pad_lists(
-            rows["input_ids"], fill=pad_token_id, pad_to_multiple_of=pad_to_multiple_of
-        )
-        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        batch = pad_text(rows, pad_token_id, pad_to_multiple_of)
         if "labels" in rows.column_names:
             labels, _ = pad_lists(
                 rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=pad_to_multiple_of
             )
-            batch["labels"] = torch.from_numpy(labels)
+            batch["labels"] = labels
         return batch
 
     def build_model(self, source: ModelSource, label_names: Sequence[str]) -> PreTrainedModel:
@@ -121,24 +124,22 @@ class TokenClassification:
             label2id={name: number for number, name in enumerate(label_names)},
         )
 
-    def fit_loss(self, train: pa.Table, label_names: Sequence[str]) -> None:
-        """The loss needs nothing of the train split."""
-
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Cross-entropy, smoothed as the options say; mean over the batch's labelled tokens."""
-        losses = _token_losses(logits, batch["labels"], self._options.label_smoothing)
-        return losses.sum() / (batch["labels"] != IGNORE_INDEX).sum().clamp(min=1)
+        smoothing = self._options.label_smoothing
+        losses = _token_losses(outputs["logits"], batch["labels"], smoothing)
+        return losses.sum() / self.num_targets(batch).clamp(min=1)
 
-    def example_losses(self, logits: Tensor, batch: Batch) -> Tensor:
+    def example_losses(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Mean cross-entropy of each example's labelled tokens, `[batch]`; 0 without any."""
-        losses = _token_losses(logits, batch["labels"], 0.0).detach()
+        losses = _token_losses(outputs["logits"], batch["labels"], 0.0).detach()
         return losses.sum(dim=1) / (batch["labels"] != IGNORE_INDEX).sum(dim=1).clamp(min=1)
 
-    def decode(self, logits: FloatArray, rows: pa.Table, label_names: Sequence[str]) -> pa.Table:
+    def decode(self, outputs: Arrays, rows: pa.Table, label_names: Sequence[str]) -> pa.Table:
         """Predicted entities.
 
         Args:
-            logits: `[rows, length, tags]`, padding included.
+            outputs: `logits` `[rows, length, tags]`, padding included.
             rows: Encoded rows with `text`, `input_ids` and `offsets`.
             label_names: Tags by label id.
 
@@ -147,7 +148,7 @@ class TokenClassification:
             characters, the end exclusive; the score is the mean probability of its tokens' tags.
         """
         _, mask = pad_lists(rows["input_ids"], fill=0, pad_to_multiple_of=1)
-        real = logits[:, : mask.shape[1]][mask.astype(np.bool_)]
+        real = outputs["logits"][:, : mask.shape[1]][mask.astype(np.bool_)]
         tags = real.argmax(axis=-1)
         scores = softmax(real)[np.arange(len(tags)), tags]
         entities = read_entities(tags, scores, rows["offsets"], rows["text"], label_names)
@@ -176,18 +177,12 @@ class TokenClassification:
         self, predictions: pa.Table, rows: pa.Table, types: Sequence[str]
     ) -> tuple[IntArray, IntArray]:
         """References and predictions: row, start, end and type id, `[entities, 4]` each."""
-        require_columns(rows, ("entities",), needed_by=self.name)
+        require_columns(rows, (ENTITIES,), needed_by=self.name)
         references, predicted = (
             np.stack([spans.row, spans.start, spans.end, spans.type_ids(types)], axis=1)
             for spans in (SpanColumn(rows), SpanColumn(predictions))
         )
         return references, predicted
-
-    def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
-        """Token ids and mask to logits `[batch, length, tags]`."""
-        axes = {0: "batch", 1: "length"}
-        inputs = ("input_ids", "attention_mask")
-        return ExportSpec(inputs, ("logits",), dict.fromkeys(inputs, axes))
 
 
 def _token_losses(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:

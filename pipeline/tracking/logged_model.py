@@ -126,7 +126,8 @@ def _write(event: Event, spool: Path, target: Path, model: LoggedModel, run_id: 
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema
 
-    inputs = [{"type": "string", "name": "text", "required": True}]
+    example = event["example"]
+    inputs = [{"type": "string", "name": name, "required": True} for name in example]
     described = Model(
         artifact_path=model.artifact_location,
         run_id=run_id,
@@ -143,7 +144,9 @@ def _write(event: Event, spool: Path, target: Path, model: LoggedModel, run_id: 
             inputs=Schema.from_json(json.dumps(inputs)),
             outputs=Schema.from_json(json.dumps(event["outputs"])),
         ),
-        input_example=pd.DataFrame({"text": pd.Series(event["example"], dtype=object)}),
+        input_example=pd.DataFrame(
+            {name: pd.Series(values, dtype=object) for name, values in example.items()}
+        ),
         pip_requirements=list(event["requirements"]),
         metadata={"task": event["kind"]},
     )

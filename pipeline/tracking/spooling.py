@@ -29,7 +29,7 @@ class ModelFiles:
         directory: Its files.
         code: Python packages and modules that load it, by their path in a directory of `sys.path`.
         loader: Dotted name of the module with `_load_pyfunc`.
-        example: Texts to try it with.
+        example: Inputs to try it with, texts by the input's name.
         outputs: What it gives for a text.
         requirements: Distributions it needs, as pip reads them.
         step: The optimizer step of its weights.
@@ -40,7 +40,7 @@ class ModelFiles:
     directory: Path
     code: Mapping[str, Path]
     loader: str
-    example: Sequence[str]
+    example: Mapping[str, Sequence[str]]
     outputs: pa.Schema
     requirements: Sequence[str]
     step: int
@@ -90,7 +90,9 @@ def spool_model(journal: JournalWriter, redactor: Redactor, model: ModelFiles) -
     return {
         "files": folder.name,
         "loader": model.loader,
-        "example": [redactor.text(text) for text in model.example],
+        "example": {
+            name: [redactor.text(text) for text in texts] for name, texts in model.example.items()
+        },
         "outputs": column_specs(model.outputs, required=False),
         "requirements": list(model.requirements),
         "step": model.step,

@@ -18,7 +18,8 @@ from transformers import PreTrainedModel
 
 from pipeline.config.schema import OptimizerConfig
 from pipeline.data.store import EncodedSplit
-from pipeline.tasks.base import IGNORE_INDEX, Batch, Task
+from pipeline.tasks.base import Batch, Task, Tensors
+from pipeline.tasks.tensors import to_arrays
 from pipeline.training.cpu_dropout import KeepMasks
 from pipeline.training.hardware import Precision, mixed_precision
 from pipeline.training.optimizers import build_optimizer
@@ -35,10 +36,10 @@ class Step:
 
     Attributes:
         number: Steps made, this one included.
-        loss: Mean over the labels of the step's batches, a scalar.
+        loss: Mean over the targets of the step's batches, a scalar.
         grad_norm: Norm of the gradient before clipping, a scalar.
         lr: Learning rate of the body.
-        tokens: Tokens in the step's batches, padding not counted, a scalar.
+        tokens: Tokens or frames in the step's batches, padding not counted, a scalar.
     """
 
     number: int
@@ -65,8 +66,8 @@ class FineTuner(LightningModule):
     """Trains any task's model; the task gives loss, decoding and metrics.
 
     Weights and their updates are float32; precision is that of the forward pass. The gradient of a
-    step is that of the mean loss over all labels in its batches, of all processes: each batch
-    weighs as many labels as it has, so accumulation gives what one large batch would.
+    step is that of the mean loss over all targets in its batches, of all processes: each batch
+    weighs as many targets as it has, so accumulation gives what one large batch would.
 
     Args:
         model: What to train; frozen weights do not need gradients.
@@ -116,7 +117,6 @@ class FineTuner(LightningModule):
         self._clip = clip
         self._precision = precision
         self._seed = seed
-        self._inputs = task.export_spec(model).inputs
         run: Callable[..., Any] = model
         if compiled:
             run = torch.compile(model, dynamic=True)
@@ -143,11 +143,10 @@ class FineTuner(LightningModule):
             optimizer.load_state_dict(self._optimizer_state)
         return optimizer
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Logits of a batch, `[batch, …]`, float32."""
+    def forward(self, batch: Batch) -> Tensors:
+        """What the task's losses are made of."""
         with mixed_precision(self.device, self._precision):
-            logits = self._run(**{name: batch[name] for name in self._inputs}).logits
-        return logits.float()  # type: ignore[no-any-return]
+            return self._task.forward(self._run, batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch's gradient, and steps where the plan says so."""
@@ -157,9 +156,9 @@ class FineTuner(LightningModule):
             self._masks.seed(word)
         self.step_made = None
         loss = self._task.loss(self(batch), batch)
-        labels = (batch["labels"] != IGNORE_INDEX).sum()
-        self.manual_backward(loss * labels if self._is_weighted else loss)
-        totals = torch.stack([loss.detach() * labels, labels, batch["attention_mask"].sum()])
+        targets = self._task.num_targets(batch)
+        self.manual_backward(loss * targets if self._is_weighted else loss)
+        totals = torch.stack([loss.detach() * targets, targets, batch["length"].sum()])
         self._totals = totals if self._totals is None else self._totals + totals
         if self._plan.ends_step(number):
             self._step()
@@ -174,7 +173,7 @@ class FineTuner(LightningModule):
         assert self._totals is not None
         if self.trainer.world_size > 1:
             torch.distributed.all_reduce(self._totals)
-        loss_sum, labels, tokens = self._totals
+        loss_sum, targets, tokens = self._totals
         self._totals = None
         gradients = [
             self._rows.values(weight) for weight in self._trained if weight.grad is not None
@@ -182,7 +181,7 @@ class FineTuner(LightningModule):
         norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
         divisor = torch.ones_like(norm)
         if self._is_weighted:
-            divisor = labels / self.trainer.world_size
+            divisor = targets / self.trainer.world_size
             norm = norm / divisor
         if self._clip is not None:
             divisor = divisor * (norm / self._clip).clamp(min=1.0)
@@ -198,7 +197,7 @@ class FineTuner(LightningModule):
         optimizer.zero_grad()
         self.step += 1
         self.step_made = Step(
-            self.step, loss_sum / labels, norm, self._optimizer.lr * share, tokens
+            self.step, loss_sum / targets, norm, self._optimizer.lr * share, tokens
         )
 
     def on_validation_epoch_start(self) -> None:
@@ -208,11 +207,13 @@ class FineTuner(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Predicts a batch."""
         with torch.inference_mode():
-            logits = self(batch)
-            losses = self._task.example_losses(logits, batch)
+            outputs = self(batch)
+            losses = self._task.example_losses(outputs, batch)
+            with mixed_precision(self.device, self._precision):
+                found = self._task.predict(self.model, batch, outputs)
         rows = batch["index"].cpu().numpy()
         decoded = self._task.decode(
-            logits.cpu().numpy().astype(np.float64), self._validation.rows(rows), self._label_names
+            to_arrays(found), self._validation.rows(rows), self._label_names
         )
         self._predicted.append((rows, decoded, losses.cpu().numpy()))
 
@@ -227,7 +228,9 @@ class FineTuner(LightningModule):
         rows, first = np.unique(np.concatenate([part[0] for part in parts]), return_index=True)
         predictions = pa.concat_tables([part[1] for part in parts]).take(pa.array(first))
         losses = np.concatenate([part[2] for part in parts])[first]
-        found = self._task.metrics(predictions, self._validation.table, self._label_names)
+        table, names = self._validation.table, self._label_names
+        predictions = self._task.tune(predictions, table, names)
+        found = self._task.metrics(predictions, table, names)
         assert len(rows) == len(self._validation)
         self.validated = Validation(
             float(losses.mean(dtype=np.float64)),

@@ -26,6 +26,8 @@ from pipeline.data.cleaning.stop_lists import stop_words
 from pipeline.data.cleaning.words import Segment, StopWords
 from pipeline.data.entities import ENTITIES_TYPE, Entity
 from pipeline.errors import ConfigError, Problem
+from pipeline.tasks.base import Column
+from pipeline.tasks.columns import SEPARATOR, text_columns
 
 
 def make_step(config: CleaningStep) -> TextStep | None:
@@ -91,19 +93,20 @@ class Cleaning:
 
     Args:
         steps: The section `data.cleaning`.
-        entities: Whether rows have entities, whose offsets have to follow.
+        columns: What the task reads: all its texts are cleaned, and the offsets of entities follow.
 
     Raises:
         ConfigError: If a step cannot say where characters went and rows have entities.
         EnvironmentProblem: If a step needs a package that is not installed.
     """
 
-    def __init__(self, steps: Sequence[CleaningStep], *, entities: bool) -> None:
+    def __init__(self, steps: Sequence[CleaningStep], columns: Sequence[Column]) -> None:
         self._configs = tuple(steps)
         self._steps = [make_step(step) for step in steps]
         self._counts = [StepCounts() for _ in steps]
         self._seen: list[set[bytes]] = [set() for _ in steps]
-        if entities:
+        self._texts = text_columns(columns)
+        if any(column.kind == "entities" for column in columns):
             _check_aligned(self._configs, self._steps)
 
     def clean(self, rows: pa.Table) -> pa.Table:
@@ -118,8 +121,11 @@ class Cleaning:
             elif "entities" in rows.column_names:
                 rows = _with_entities(rows, cast(AlignedStep, step), self._counts[number])
             else:
-                old = rows["text"].to_pylist()
-                rows = _with_text(rows, old, list(map(step.apply, old)), self._counts[number])
+                self._counts[number].rows += rows.num_rows
+                for name in self._texts:
+                    old = rows[name].to_pylist()
+                    new = list(map(step.apply, old))
+                    rows = _with_text(rows, name, old, new, self._counts[number])
         return rows
 
     def report(self) -> list[dict[str, Any]]:
@@ -133,7 +139,8 @@ class Cleaning:
         config, seen = self._configs[number], self._seen[number]
         fold = isinstance(config, DeduplicateStep) and config.ignore_case
         fresh = []
-        for text in rows["text"].to_pylist():
+        texts = zip(*(rows[name].to_pylist() for name in self._texts), strict=True)
+        for text in map(SEPARATOR.join, texts):
             content = (text.lower() if fold else text).encode()
             key = hashlib.blake2b(content, digest_size=16).digest()
             fresh.append(key not in seen)
@@ -160,12 +167,13 @@ def _check_aligned(configs: Sequence[CleaningStep], steps: Sequence[TextStep | N
         raise ConfigError(problems)
 
 
-def _with_text(rows: pa.Table, old: list[str], new: list[str], counts: StepCounts) -> pa.Table:
-    counts.rows += len(old)
+def _with_text(
+    rows: pa.Table, name: str, old: list[str], new: list[str], counts: StepCounts
+) -> pa.Table:
     counts.rows_changed += sum(a != b for a, b in zip(old, new, strict=True))
     counts.characters_before += sum(map(len, old))
     counts.characters_after += sum(map(len, new))
-    return rows.set_column(rows.column_names.index("text"), "text", pa.array(new, pa.string()))
+    return rows.set_column(rows.column_names.index(name), name, pa.array(new, pa.string()))
 
 
 def _with_entities(rows: pa.Table, step: AlignedStep, counts: StepCounts) -> pa.Table:
@@ -177,7 +185,8 @@ def _with_entities(rows: pa.Table, step: AlignedStep, counts: StepCounts) -> pa.
         followed = moved([Entity(**span) for span in spans], pieces)
         counts.entities_lost += len(spans) - len(followed)
         entities.append([entity.as_dict() for entity in followed])
-    rows = _with_text(rows, old, new, counts)
+    counts.rows += len(old)
+    rows = _with_text(rows, "text", old, new, counts)
     place = rows.column_names.index("entities")
     return rows.set_column(place, "entities", pa.array(entities, ENTITIES_TYPE))
 

@@ -14,6 +14,8 @@ from pipeline.data.quality.duplicates import near_duplicates
 from pipeline.data.quality.finding import ORDER, Finding, Severity, count_of, finding, show
 from pipeline.data.quality.keys import label_keys, text_keys
 from pipeline.data.quality.statistics import SplitStatistics, histogram_bin_width, split_statistics
+from pipeline.tasks.base import Column
+from pipeline.tasks.columns import with_input_text
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class QualityReport:
 def assess(
     splits: Mapping[str, pa.Table],
     *,
+    columns: Sequence[Column],
     dataset: str,
     task: str,
     tokenizer: str,
@@ -71,6 +74,7 @@ def assess(
 
     Args:
         splits: Raw and encoded columns by split, train first. Memory-mapped tables stay on disk.
+        columns: What the task reads.
         dataset: The data option's name.
         task: The task's kind.
         tokenizer: Which tokenizer encoded the text, in words.
@@ -82,6 +86,7 @@ def assess(
         cleaning: What each cleaning step did.
         trained_tokenizer: Whether the tokenizer's vocabulary was made from the train split.
     """
+    splits = {name: with_input_text(table, columns) for name, table in splits.items()}
     bin_width = histogram_bin_width(splits.values())
     statistics = {
         name: split_statistics(
@@ -104,16 +109,16 @@ def assess(
         token_checks.tokens_per_character(statistics, tokenizer),
         token_checks.misaligned_entities(splits, config),
     ]
-    target = next(
-        (name for name in ("label", "entities") if name in splits["train"].column_names), None
-    )
-    if target is not None:
-        labels = {name: label_keys(table[target]) for name, table in splits.items()}
-        found.append(checks.label_conflicts(splits, keys, labels, config))
-        classes = {name: numbers.classes for name, numbers in statistics.items()}
-        found.append(checks.absent_classes(classes))
-        if target == "label":
-            found.append(checks.imbalance(classes, config))
+    targets = {column.name: column.kind for column in columns if column.is_target}
+    for target, kind in targets.items():
+        if kind in {"label", "labels", "number", "entities"}:
+            labels = {name: label_keys(table[target]) for name, table in splits.items()}
+            found.append(checks.label_conflicts(splits, keys, labels, config))
+        if kind in {"label", "labels", "entities"}:
+            classes = {name: numbers.classes for name, numbers in statistics.items()}
+            found.append(checks.absent_classes(classes))
+            if kind == "label":
+                found.append(checks.imbalance(classes, config))
     return QualityReport(
         dataset=dataset,
         task=task,

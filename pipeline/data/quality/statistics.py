@@ -86,6 +86,8 @@ def class_counts(rows: pa.Table) -> dict[str, int]:
     names: pa.ChunkedArray | pa.Array
     if "label" in rows.column_names:
         names = rows["label"].drop_null()
+    elif "labels" in rows.column_names and rows["labels"].type == pa.list_(pa.string()):
+        names = pc.list_flatten(rows["labels"])
     elif "entities" in rows.column_names:
         names = pc.struct_field(pc.list_flatten(rows["entities"]), "type")
     else:

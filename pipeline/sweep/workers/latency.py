@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.config.schema import Config
-from pipeline.evaluation.inference import torch_forward
+from pipeline.evaluation.inference import torch_run
 from pipeline.export.latency import measure, typical_rows
 from pipeline.stages.fine_tuning import Training
+from pipeline.tasks.tensors import to_tensors
 from pipeline.training.hardware import (
     configured,
     resolve_accelerator,
@@ -31,19 +32,21 @@ def latency_ms(training: Training, config: Config) -> float:
     """
     split = training.dataset.split("validation")
     row = split.rows(typical_rows(split.lengths, 1))
-    batch = training.task.collate(
+    arrays = training.task.collate(
         row,
         pad_token_id=training.dataset.info.pad_token_id,
         pad_to_multiple_of=config.trainer.pad_to_multiple_of,
     )
+    batch = to_tensors(arrays)
     settings = config.trainer
-    forward = torch_forward(
+    run = torch_run(
+        training.task,
         training.model,
         resolve_device(settings.accelerator),
         resolve_precision(settings.precision, resolve_accelerator(settings.accelerator)),
     )
     with configured(num_threads=settings.num_threads, deterministic=settings.deterministic):
-        found = measure({"torch": lambda: forward(batch)}, repeats=config.export.latency_repeats)
+        found = measure({"torch": lambda: run(batch)}, repeats=config.export.latency_repeats)
     body: nn.Module = training.model
     body.to("cpu")
     return found["torch"].p50_ms

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.comparison.slicing import Part, class_metrics, main_scripts, parts
+from pipeline.tasks.base import ENTITIES, LABEL, TEXT
 from tests.unit.comparison.tracked_models import found_entities, news
 
-CLASSIFICATION = ("text", "label")
+CLASSIFICATION = (TEXT, LABEL)
 
 
 def by_dimension(found: list[Part], dimension: str) -> dict[str, list[int]]:
@@ -61,7 +62,7 @@ def test_an_entity_type_has_its_own_metric_and_counts_rows_that_hold_one() -> No
     spans = [[(0, 1, "PER"), (2, 3, "PER")], [(0, 1, "LOC")], [], [(0, 1, "PER")]]
     rows = pa.table({"text": ["a b"] * 4, "entities": found_entities(spans)["entities"]})
     by_class = class_metrics(rows, "f1", ("f1", "f1/LOC", "f1/PER"))
-    large, small = parts(rows, ("text", "entities"), by_class)
+    large, small = parts(rows, (TEXT, ENTITIES), by_class)
     assert large == []
     found = {part.value: (part.metric, part.rows.tolist()) for part in small}
     assert found == {"LOC": ("f1/LOC", [1]), "PER": ("f1/PER", [0, 3])}

@@ -18,6 +18,7 @@ from pipeline.data.cleaning.step import AlignedStep, moved
 from pipeline.data.cleaning.words import Segment, StopWords
 from pipeline.data.entities import ENTITIES_TYPE, Entity
 from pipeline.errors import ConfigError, EnvironmentProblem
+from pipeline.tasks.base import ENTITIES, TEXT
 
 STEPS: TypeAdapter[tuple[CleaningStep, ...]] = TypeAdapter(tuple[CleaningStep, ...])
 
@@ -122,7 +123,8 @@ def test_an_entity_that_lost_all_characters_is_gone_and_counted() -> None:
         }
     )
     cleaning = Cleaning(
-        steps({"step": "stop_words", "words": ["the", "who"]}, {"step": "lowercase"}), entities=True
+        steps({"step": "stop_words", "words": ["the", "who"]}, {"step": "lowercase"}),
+        columns=(TEXT, ENTITIES),
     )
     cleaned = cleaning.clean(rows).to_pylist()[0]
     assert cleaned == {"text": "play", "entities": [{"start": 0, "end": 4, "type": "VERB"}]}
@@ -132,7 +134,7 @@ def test_an_entity_that_lost_all_characters_is_gone_and_counted() -> None:
 
 def test_what_each_step_did_is_counted() -> None:
     cleaning = Cleaning(
-        steps({"step": "whitespace"}, {"step": "deduplicate", "ignore_case": True}), entities=False
+        steps({"step": "whitespace"}, {"step": "deduplicate", "ignore_case": True}), columns=(TEXT,)
     )
     for texts in (["a  b", "c"], ["A b", "d", "d"]):
         rows = pa.table({"text": texts, "label": ["x"] * len(texts)})
@@ -151,15 +153,15 @@ def test_what_each_step_did_is_counted() -> None:
 
 
 def test_deduplication_heeds_case_unless_told_otherwise() -> None:
-    cleaning = Cleaning(steps({"step": "deduplicate"}), entities=False)
+    cleaning = Cleaning(steps({"step": "deduplicate"}), columns=(TEXT,))
     assert cleaning.clean(pa.table({"text": ["a", "A", "a"]}))["text"].to_pylist() == ["a", "A"]
 
 
 def test_steps_that_lose_places_are_refused_for_entities() -> None:
     configs = steps({"step": "lowercase"}, {"step": "html"}, {"step": "unicode", "fix_encoding": 1})
-    Cleaning(configs, entities=False)
+    Cleaning(configs, columns=(TEXT,))
     with pytest.raises(ConfigError) as caught:
-        Cleaning(configs, entities=True)
+        Cleaning(configs, columns=(TEXT, ENTITIES))
     assert [problem.key for problem in caught.value.problems] == [
         "data.cleaning.1",
         "data.cleaning.2",

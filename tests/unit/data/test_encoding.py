@@ -10,20 +10,24 @@ import pytest
 from pipeline.data.encoding import CHUNK_ROWS, chunks, encode_split
 from pipeline.data.store import EncodedSplit
 from pipeline.errors import UserError
-from pipeline.tasks.base import Task
+from pipeline.tasks.base import TEXT, Task
+from pipeline.tasks.processor import Processor
 
 
 class Letters:
     """Encodes a letter as its code point; the one method of a task that encoding calls."""
 
+    columns = (TEXT,)
+
     def encode(
-        self, rows: pa.Table, tokenizer: Any, label_names: Sequence[str], *, max_length: int
+        self, rows: pa.Table, processor: Any, label_names: Sequence[str], *, max_length: int
     ) -> pa.Table:
         texts = rows["text"].to_pylist()
         if "bad" in texts:
             raise UserError("a bad row")
         ids = [[ord(letter) for letter in text][:max_length] for text in texts]
-        return pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32()))})
+        lengths = pa.array([len(one) for one in ids], pa.int32())
+        return pa.table({"length": lengths, "input_ids": pa.array(ids, pa.list_(pa.int32()))})
 
 
 def table(texts: list[str]) -> pa.Table:
@@ -35,7 +39,7 @@ def encode(rows: pa.Table, path: Path, **options: Any) -> Any:
         rows,
         path,
         task=cast(Task, Letters()),
-        tokenizer=cast(Any, None),
+        processor=Processor(),
         label_names=(),
         max_length=4,
         **options,
@@ -60,7 +64,7 @@ def test_an_empty_split_keeps_its_columns(tmp_path: Path) -> None:
     encode(table([]).cast(table(["x"]).schema), tmp_path / "test.arrow")
     stored = EncodedSplit(tmp_path / "test.arrow")
     assert len(stored) == 0
-    assert stored.table.column_names == ["id", "text", "input_ids"]
+    assert stored.table.column_names == ["id", "text", "length", "input_ids"]
     assert stored.lengths.tolist() == []
 
 
@@ -80,6 +84,6 @@ def test_what_a_task_raises_is_raised(tmp_path: Path) -> None:
 )
 def test_chunks_are_limited_in_rows_and_bytes(texts: list[str], sizes: list[int]) -> None:
     rows = table(texts).cast(table(["x"]).schema)
-    parts = list(chunks(rows, max_rows=3, max_bytes=8))
+    parts = list(chunks(rows, (TEXT,), max_rows=3, max_bytes=8))
     assert [part.num_rows for part in parts] == sizes
     assert pa.concat_tables(parts).equals(rows)

@@ -14,16 +14,16 @@ from pipeline.data.loader import BatchLoader
 from pipeline.data.prefetch import prefetched
 from pipeline.data.store import EncodedSplit
 from pipeline.data.writing import SplitWriter
-from pipeline.tasks.base import Batch, Task
+from pipeline.tasks.base import Arrays, Task
 
 
 class Padding:
     """The one method of a task that a loader calls."""
 
-    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Batch:
+    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
         ids = [torch.tensor(row) for row in rows["input_ids"].to_pylist()]
         padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad_token_id)
-        return {"input_ids": padded}
+        return {"input_ids": padded.numpy()}
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def split(tmp_path: Path) -> EncodedSplit:
     with SplitWriter(tmp_path / "train.arrow") as writer:
         for part in np.array_split(np.arange(300), 3):
             ids = [[int(i)] * int(lengths[i]) for i in part]
-            writer.write(pa.table({"input_ids": pa.array(ids, pa.list_(pa.int32()))}))
+            kept = pa.array(lengths[part], pa.int32())
+            values = pa.array(ids, pa.list_(pa.int32()))
+            writer.write(pa.table({"length": kept, "input_ids": values}))
     return EncodedSplit(writer.path)
 
 
@@ -109,7 +111,7 @@ def test_processes_share_the_rows(split: EncodedSplit) -> None:
 def test_what_collate_raises_reaches_the_consumer(
     split: EncodedSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any, **kwargs: Any) -> Batch:
+    def fail(*args: Any, **kwargs: Any) -> Arrays:
         raise RuntimeError("collate failed")
 
     monkeypatch.setattr(Padding, "collate", fail)

@@ -10,8 +10,9 @@ from pipeline.data.mapping import RowMapper
 from pipeline.data.rules import RuleError
 from pipeline.data.sources.raw import RawRows
 from pipeline.errors import ConfigError, DataError
+from pipeline.tasks.base import ENTITIES, LABEL, TEXT, Column
 
-TEXT, ENTITIES = ("text", "label"), ("text", "entities")
+LABELLED, MARKED = (TEXT, LABEL), (TEXT, ENTITIES)
 
 
 def config(**values: Any) -> DataConfig:
@@ -22,11 +23,11 @@ def config(**values: Any) -> DataConfig:
 
 def mapped(
     raw: dict[str, list[Any]],
-    required: tuple[str, ...] = TEXT,
+    columns_read: tuple[Column, ...] = LABELLED,
     kind: str | None = "csv",
     **values: Any,
 ) -> tuple[list[dict[str, Any]], RowMapper]:
-    mapper = RowMapper(config(**values), kind, required)
+    mapper = RowMapper(config(**values), kind, columns_read)
     count = len(next(iter(raw.values())))
     rows = RawRows(raw, range(2, 2 + count), row_per_token=kind == "conll")
     return mapper.table(rows, "a.csv").to_pylist(), mapper
@@ -80,7 +81,7 @@ def test_a_mapping_of_a_column_that_nobody_reads_is_a_config_error() -> None:
 
 def test_columns_of_a_task_of_ones_own_pass_through() -> None:
     columns: dict[str, list[Any]] = {"text": ["x", "y", "z"], "score": [1.5, 2.0, None]}
-    rows, mapper = mapped(columns, ("text", "score"))
+    rows, mapper = mapped(columns, (TEXT, Column("score", "value", is_target=True)))
     assert [row["score"] for row in rows] == [1.5, 2.0]
     assert mapper.dropped == {"null": 1}
     with pytest.raises(DataError, match="differ in type"):
@@ -99,7 +100,7 @@ def test_group_split_needs_a_group_in_every_row() -> None:
 def test_entities_are_spans_and_types_can_be_renamed(value: Any) -> None:
     rows, _ = mapped(
         {"text": ["Anna"], "spans": [value]},
-        ENTITIES,
+        MARKED,
         columns={"entities": "spans"},
         labels={"map": {"PER": "person"}},
     )
@@ -109,7 +110,7 @@ def test_entities_are_spans_and_types_can_be_renamed(value: Any) -> None:
 def test_span_json_reads_entities_from_the_column_label() -> None:
     rows, mapper = mapped(
         {"text": ["银行在北京", "无"], "label": [{"address": {"北京": [[3, 4]]}}, None]},
-        ENTITIES,
+        MARKED,
         "span_json",
         format={"span_end": "inclusive"},
     )
@@ -120,7 +121,7 @@ def test_span_json_reads_entities_from_the_column_label() -> None:
 def test_overlapping_entities_that_are_left_out_are_counted() -> None:
     _, mapper = mapped(
         {"text": ["Anna of Rome"], "entities": [[[0, 12, "WORK"], [0, 4, "PER"]]]},
-        ENTITIES,
+        MARKED,
         format={"overlapping_entities": "longest"},
     )
     assert mapper.report() == [{"step": "overlapping entities", "entities_removed": 1}]
@@ -129,7 +130,7 @@ def test_overlapping_entities_that_are_left_out_are_counted() -> None:
 def test_tokens_and_tags_make_text_and_entities() -> None:
     columns = {"tokens": [["北", "京", "人"]], "tags": [["B-LOC", "E-LOC", "O"]]}
     rows, mapper = mapped(
-        columns, ENTITIES, "conll", format={"tagging_scheme": "BMES", "token_separator": ""}
+        columns, MARKED, "conll", format={"tagging_scheme": "BMES", "token_separator": ""}
     )
     assert rows[0]["text"] == "北京人"
     assert rows[0]["entities"] == [{"start": 0, "end": 2, "type": "LOC"}]
@@ -139,8 +140,8 @@ def test_tokens_and_tags_make_text_and_entities() -> None:
 def test_a_broken_tag_names_its_own_line() -> None:
     columns = {"tokens": [["a", "b"], ["c", "d"]], "tags": [["O", "O"], ["O", "I-X"]]}
     with pytest.raises(DataError, match=r"a\.csv, row 4: the tag 'I-X' follows 'O'"):
-        mapped(columns, ENTITIES, "conll")
-    rows, mapper = mapped(columns, ENTITIES, "conll", format={"broken_tags": "mend"})
+        mapped(columns, MARKED, "conll")
+    rows, mapper = mapped(columns, MARKED, "conll", format={"broken_tags": "mend"})
     assert rows[1]["entities"] == [{"start": 2, "end": 3, "type": "X"}]
     assert mapper.report() == [{"step": "broken tags", "rows_mended": 1}]
 

@@ -14,6 +14,8 @@ from pipeline.config.data import QualityConfig, Threshold
 from pipeline.data.quality.page import page
 from pipeline.data.quality.report import QualityReport, assess
 from pipeline.data.quality.scripts import guess_language, script_shares
+from pipeline.tasks.base import ENTITIES as MARKED
+from pipeline.tasks.base import LABEL, TEXT
 
 ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())]))
 
@@ -25,6 +27,7 @@ def table(texts: list[str], labels: list[str], **columns: Any) -> pa.Table:
         "id": [f"news.csv:{i + 1}" for i in range(len(texts))],
         "text": texts,
         "label": labels,
+        "length": pa.array([count + 2 for count in words], pa.int32()),
         "num_tokens": pa.array([count + 2 for count in words], pa.int32()),
         "num_unknown": pa.array([0] * len(texts), pa.int32()),
     }
@@ -49,6 +52,7 @@ def clean_splits() -> dict[str, pa.Table]:
 
 def report(splits: dict[str, pa.Table], **options: Any) -> QualityReport:
     defaults: dict[str, Any] = {
+        "columns": (TEXT, LABEL),
         "dataset": "newsroom",
         "task": "text_classification",
         "tokenizer": "minilm",
@@ -92,13 +96,15 @@ import json, sys
 import pyarrow as pa
 from pipeline.config.data import QualityConfig
 from pipeline.data.quality.report import assess
+from pipeline.tasks.base import LABEL, TEXT
 texts = [f"{word} said nothing new about it" for word in "abcdefghij"] * 2
 train = pa.table({
     "id": [str(i) for i in range(20)], "text": texts, "label": ["x"] * 10 + ["y"] * 10,
     "num_tokens": pa.array([8] * 20, pa.int32()), "num_unknown": pa.array([0] * 20, pa.int32()),
 })
-made = assess({"train": train}, dataset="d", task="t", tokenizer="m", max_length=64,
-              num_special_tokens=2, config=QualityConfig(), dropped={})
+made = assess({"train": train}, columns=(TEXT, LABEL), dataset="d", task="t",
+              tokenizer="m", max_length=64, num_special_tokens=2,
+              config=QualityConfig(), dropped={})
 print(json.dumps(made.as_json()))
 """
     printed = {
@@ -257,7 +263,9 @@ SPACED = [0, 0, 0, 4, 4, 8, 8, 13, 13, 19, 0, 0]
 def test_entities_with_an_end_inside_a_token_are_misaligned(
     entities: list[tuple[int, int]], offsets: list[int], wrong: int
 ) -> None:
-    made = report(entity_rows(entities, offsets), task="token_classification")
+    made = report(
+        entity_rows(entities, offsets), task="token_classification", columns=(TEXT, MARKED)
+    )
     found = of(made, "misaligned_share")
     assert found.value == pytest.approx(wrong / len(entities))
     assert len(found.examples) == wrong

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,16 @@ from hypothesis import strategies as st
 
 from pipeline.config.data import SplitConfig
 from pipeline.data.entities import ENTITIES_TYPE
-from pipeline.data.splits import TEST, TRAIN, VALIDATION, assign, check_not_empty
+from pipeline.data.splits import TEST, TRAIN, VALIDATION, Assignment, assign, check_not_empty
 from pipeline.errors import DataError
+from pipeline.tasks.base import ENTITIES, LABEL, TEXT
 
 BOTH = ("validation", "test")
+
+
+def divide(table: pa.Table, config: SplitConfig, missing: Sequence[str]) -> Assignment:
+    columns = (TEXT, ENTITIES) if "entities" in table.column_names else (TEXT, LABEL)
+    return assign(table, config, missing, columns)
 
 
 def rows(labels: list[str], **columns: Any) -> pa.Table:
@@ -29,20 +36,20 @@ def split(**options: Any) -> SplitConfig:
 @pytest.mark.parametrize("method", ["stratified", "random", "hash"])
 def test_a_division_is_deterministic_and_depends_on_the_seed(method: Any) -> None:
     table = rows(["a", "b"] * 100)
-    once = assign(table, split(method=method), BOTH)
-    assert (once == assign(table, split(method=method), BOTH)).all()
-    assert (once != assign(table, split(method=method, seed=1), BOTH)).any()
+    once = divide(table, split(method=method), BOTH)
+    assert (once == divide(table, split(method=method), BOTH)).all()
+    assert (once != divide(table, split(method=method, seed=1), BOTH)).any()
     assert set(once.tolist()) == {TRAIN, VALIDATION, TEST}
 
 
 def test_random_gives_exact_shares() -> None:
-    found = assign(rows(["a"] * 1000), split(method="random"), BOTH)
+    found = divide(rows(["a"] * 1000), split(method="random"), BOTH)
     assert np.bincount(found).tolist() == [700, 200, 100]
 
 
 def test_stratified_keeps_the_share_of_each_class() -> None:
     labels = ["common"] * 900 + ["rare"] * 100
-    found = assign(rows(labels), split(), BOTH)
+    found = divide(rows(labels), split(), BOTH)
     for number, share in ((TRAIN, 0.7), (VALIDATION, 0.2), (TEST, 0.1)):
         counts = Counter(np.array(labels)[found == number])
         assert counts == {"common": 900 * share, "rare": 100 * share}
@@ -59,7 +66,7 @@ def test_stratified_is_off_by_less_than_a_row_for_each_class_and_leaves_each_in_
 ) -> None:
     labels = [str(number) for number, size in enumerate(sizes) for _ in range(size)]
     config = SplitConfig(validation=validation, test=test, seed=seed)
-    found = assign(rows(labels), config, BOTH)
+    found = divide(rows(labels), config, BOTH)
     for number, size in enumerate(sizes):
         counts = np.bincount(found[np.array(labels) == str(number)], minlength=3)
         assert counts[TRAIN] >= 1
@@ -71,9 +78,9 @@ def test_stratified_is_off_by_less_than_a_row_for_each_class_and_leaves_each_in_
 
 
 def test_only_missing_splits_are_made_of_the_rows() -> None:
-    found = assign(rows(["a", "b"] * 100), split(), ("validation",))
+    found = divide(rows(["a", "b"] * 100), split(), ("validation",))
     assert np.bincount(found).tolist() == [160, 40]
-    assert (assign(rows(["a", "b"] * 100), split(), ()) == TRAIN).all()
+    assert (divide(rows(["a", "b"] * 100), split(), ()) == TRAIN).all()
 
 
 TEXTS = st.lists(st.text(max_size=8), min_size=1, max_size=40)
@@ -84,14 +91,14 @@ def test_by_hash_adding_rows_moves_no_old_row(
     old: list[str], new: list[str], seed: int, data: st.DataObject
 ) -> None:
     config = SplitConfig(method="hash", validation=0.3, test=0.3, seed=seed)
-    before = assign(pa.table({"text": old}), config, BOTH)
+    before = divide(pa.table({"text": old}), config, BOTH)
     mixed = data.draw(st.permutations([*old, *new]))
-    after = dict(zip(mixed, assign(pa.table({"text": mixed}), config, BOTH), strict=True))
+    after = dict(zip(mixed, divide(pa.table({"text": mixed}), config, BOTH), strict=True))
     assert [after[text] for text in old] == before.tolist()
 
 
 def test_by_hash_shares_are_about_right() -> None:
-    found = assign(rows(["a"] * 5_000), split(method="hash"), BOTH)
+    found = divide(rows(["a"] * 5_000), split(method="hash"), BOTH)
     assert np.bincount(found) / 5_000 == pytest.approx([0.7, 0.2, 0.1], abs=0.02)
 
 
@@ -99,27 +106,27 @@ def test_by_hash_shares_are_about_right() -> None:
 def test_rows_of_a_group_stay_together(groups: list[int], seed: int) -> None:
     names = pa.array([f"g{group}" for group in groups])
     table = rows(["a"] * len(groups), group=names)
-    found = assign(table, split(method="group", seed=seed), BOTH)
+    found = divide(table, split(method="group", seed=seed), BOTH)
     for group in set(groups):
         assert len(set(found[np.array(groups) == group].tolist())) == 1
 
 
 def test_groups_fill_the_splits_to_their_shares() -> None:
     names = pa.array([f"g{i % 200}" for i in range(2_000)])
-    found = assign(rows(["a"] * 2_000, group=names), split(method="group"), BOTH)
+    found = divide(rows(["a"] * 2_000, group=names), split(method="group"), BOTH)
     assert np.bincount(found).tolist() == [1_400, 400, 200]
 
 
 def test_a_group_split_without_groups_is_refused() -> None:
     with pytest.raises(DataError, match="needs the column `group`"):
-        assign(rows(["a"]), split(method="group"), BOTH)
+        divide(rows(["a"]), split(method="group"), BOTH)
 
 
 def test_rows_with_entities_are_stratified_by_their_rarest_type() -> None:
     spans = {kind: {"start": 0, "end": 1, "type": kind} for kind in ("PER", "LAW")}
     entities = [[spans["PER"]]] * 80 + [[spans["PER"], spans["LAW"]]] * 10 + [[]] * 10
     table = pa.table({"text": ["x"] * 100, "entities": pa.array(entities, ENTITIES_TYPE)})
-    found = assign(table, split(), BOTH)
+    found = divide(table, split(), BOTH)
     assert np.bincount(found[80:90]).tolist() == [7, 2, 1]
     assert np.bincount(found[90:]).tolist() == [7, 2, 1]
 
@@ -127,7 +134,7 @@ def test_rows_with_entities_are_stratified_by_their_rarest_type() -> None:
 def test_chunks_of_the_rows_do_not_matter() -> None:
     whole = rows(["a", "b", "c"] * 30)
     parts = pa.concat_tables([whole.slice(i, 7) for i in range(0, 90, 7)])
-    assert (assign(whole, split(), BOTH) == assign(parts, split(), BOTH)).all()
+    assert (divide(whole, split(), BOTH) == divide(parts, split(), BOTH)).all()
 
 
 def test_an_empty_split_is_an_error_with_its_remedy() -> None:

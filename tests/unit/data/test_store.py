@@ -26,6 +26,7 @@ def rows(count: int, first: int = 0) -> pa.Table:
                     pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())])
                 ),
             ),
+            "length": pa.array([i % 11 for i in numbers], pa.int32()),
             "input_ids": pa.array([[i] * (i % 11) for i in numbers], pa.list_(pa.int32())),
         }
     )
@@ -101,7 +102,7 @@ def test_a_written_dataset_opens_with_what_is_known_of_it(tmp_path: Path) -> Non
     assert opened.info == info
     assert opened.info.tokens == {"train": sum(i % 11 for i in range(100))}
     assert opened.split("train").table.equals(rows(100))
-    assert opened.tokenizer_directory == tmp_path / "tokenizer"
+    assert opened.processor_directory == tmp_path / "processor"
 
 
 def test_a_missing_dataset_names_the_command_that_makes_it(tmp_path: Path) -> None:
@@ -152,17 +153,19 @@ def test_the_content_hash_does_not_depend_on_chunks_or_column_order() -> None:
     assert whole == content(rows(40), rows(60, 40))
     assert whole == content(rows(110).slice(0, 100))
     assert content(rows(50, 50)) == content(rows(100).slice(50))
-    assert whole == content(rows(100).select(["text", "input_ids", "entities", "label", "id"]))
+    assert whole == content(
+        rows(100).select(["text", "length", "input_ids", "entities", "label", "id"])
+    )
 
 
 def test_the_content_hash_sees_every_change() -> None:
     table = rows(10)
     changed = [
         table.set_column(1, "text", pa.array(["x"] * 10)),
-        table.set_column(4, "input_ids", pa.array([[1]] * 10, pa.list_(pa.int32()))),
+        table.set_column(5, "input_ids", pa.array([[1]] * 10, pa.list_(pa.int32()))),
         table.set_column(2, "label", pa.array(["sports"] * 10)),
         table.take(pa.array([1, 0, *range(2, 10)])),
-        table.rename_columns(["id", "text", "topic", "entities", "input_ids"]),
+        table.rename_columns(["id", "text", "topic", "entities", "length", "input_ids"]),
         table.slice(0, 9),
         table.set_column(1, "text", pa.array(["", *table["text"].to_pylist()[:-1]])),
     ]

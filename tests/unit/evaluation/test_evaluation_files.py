@@ -54,6 +54,7 @@ def classified(names: list[str], count: int = 60) -> tuple[pa.Table, pa.Table, M
             "id": [f"n{i}" for i in range(count)],
             "text": [f"text {i}" for i in range(count)],
             "label": [names[label] for label in labels],
+            "length": [1] * count,
             "input_ids": [[1]] * count,
         }
     )
@@ -106,6 +107,7 @@ def test_stored_entities_come_back_under_their_own_names(tmp_path: Path) -> None
         {
             "text": ["club", "x"],
             "entities": pa.array([[span], []], ENTITIES),
+            "length": [1] * 2,
             "input_ids": [[1]] * 2,
         }
     )
@@ -115,7 +117,7 @@ def test_stored_entities_come_back_under_their_own_names(tmp_path: Path) -> None
     )
     stored = tables.read_predictions(tmp_path / "p")
     assert stored.predictions.equals(predictions)
-    assert stored.rows.equals(rows.drop_columns(["input_ids"]))
+    assert stored.rows.equals(rows.drop_columns(["length", "input_ids"]))
 
 
 def test_predictions_that_cannot_be_read_name_the_command_that_writes_them(tmp_path: Path) -> None:
@@ -134,18 +136,21 @@ def test_the_hash_of_test_rows_sees_values_and_order_but_not_how_they_are_stored
     first = tables.test_hash(rows)
     write_predictions(tmp_path / "p", readable_predictions(rows, predictions), ["a", "b"])
     assert tables.test_hash(tables.read_predictions(tmp_path / "p").rows) == first
-    assert tables.test_hash(rows.drop_columns(["input_ids"])) == first
+    assert tables.test_hash(rows.drop_columns(["length", "input_ids"])) == first
     assert tables.test_hash(pa.concat_tables([rows.slice(0, 7), rows.slice(7)])) == first
     assert (
         tables.test_hash(rows.set_column(2, "label", rows["label"].cast("large_string"))) == first
     )
     assert tables.test_hash(rows.slice(1)) != first
     assert tables.test_hash(rows.take(pa.array([1, 0, *range(2, 60)]))) != first
-    assert tables.test_hash(rows.rename_columns(["id", "text", "other", "input_ids"])) != first
+    assert (
+        tables.test_hash(rows.rename_columns(["id", "text", "other", "length", "input_ids"]))
+        != first
+    )
 
 
 def test_predicted_entities_do_not_replace_the_right_ones() -> None:
-    rows = pa.table({"text": ["x"], "entities": pa.array([[]], ENTITIES), "input_ids": [[1]]})
+    rows = pa.table({"text": ["x"], "entities": pa.array([[]], ENTITIES), "length": [1]})
     table = readable_predictions(rows, pa.table({"entities": [[{"start": 0, "end": 1}]]}))
     assert table.column_names == ["text", "entities", "predicted_entities"]
 

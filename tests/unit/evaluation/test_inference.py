@@ -11,9 +11,9 @@ import torch
 
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedDataset
-from pipeline.evaluation.inference import predict_split, torch_forward
+from pipeline.evaluation.inference import predict_split, torch_run
 from pipeline.models.saving import load_saved_model
-from pipeline.tasks.base import Batch, FloatArray, IntArray
+from pipeline.tasks.base import Arrays, Batch, FloatArray, IntArray
 from pipeline.tasks.registry import load_task
 from tests.trained import write_stages
 
@@ -23,9 +23,10 @@ torch.set_num_threads(1)
 def predict(root: Path, task_kind: str, max_tokens: int, *, shuffle: bool) -> pa.Table:
     dataset = EncodedDataset.open(root / "outputs" / "dataset")
     task, split = load_task(task_kind, {}), dataset.split("test")
-    forward = torch_forward(load_saved_model(root / "outputs" / "model"), "cpu", "fp32")
+    model = load_saved_model(root / "outputs" / "model")
+    run = torch_run(task, model, "cpu", "fp32")
     loader = BatchLoader(split, task, pad_token_id=0, max_tokens=max_tokens, shuffle=shuffle)
-    return predict_split(forward, split, loader, task, dataset.info.label_names)
+    return predict_split(run, split, loader, task, dataset.info.label_names)
 
 
 def numbers(predictions: pa.Table) -> tuple[list[Any], FloatArray]:
@@ -67,8 +68,8 @@ def test_rows_without_labels_are_predicted_without_losses(tmp_path: Path) -> Non
     task, split = load_task("text_classification", {}), dataset.split("test")
     told: list[int] = []
 
-    def forward(batch: Batch) -> FloatArray:
-        return np.zeros((len(batch["index"]), 2))
+    def run(batch: Batch) -> Arrays:
+        return {"logits": np.zeros((len(batch["index"]), 2))}
 
     class Unlabelled(BatchLoader):
         def _make(self, indices: IntArray) -> Batch:
@@ -77,9 +78,7 @@ def test_rows_without_labels_are_predicted_without_losses(tmp_path: Path) -> Non
             return batch
 
     loader = Unlabelled(split, task, pad_token_id=0, max_tokens=50, shuffle=False)
-    found = predict_split(
-        forward, split, loader, task, dataset.info.label_names, on_rows=told.append
-    )
+    found = predict_split(run, split, loader, task, dataset.info.label_names, on_rows=told.append)
     assert found.num_rows == sum(told) == len(split)
     assert len(told) == len(loader) > 1
     assert "loss" not in found.column_names
@@ -88,9 +87,10 @@ def test_rows_without_labels_are_predicted_without_losses(tmp_path: Path) -> Non
 def test_bf16_is_near_and_the_logits_are_whole(tmp_path: Path) -> None:
     outputs = write_stages(tmp_path)
     dataset = EncodedDataset.open(outputs.dataset)
+    task = load_task("text_classification", {})
     loader = BatchLoader(
         dataset.split("test"),
-        load_task("text_classification", {}),
+        task,
         pad_token_id=0,
         max_tokens=4_096,
         shuffle=False,
@@ -98,10 +98,10 @@ def test_bf16_is_near_and_the_logits_are_whole(tmp_path: Path) -> None:
     batch = next(iter(loader))
     model = load_saved_model(outputs.model)
     model.train()
-    whole = torch_forward(model, "cpu", "fp32")(batch)
+    whole = torch_run(task, model, "cpu", "fp32")(batch)["logits"]
     assert not model.training, "dropout is off"
-    assert np.array_equal(torch_forward(model, "cpu", "fp32")(batch), whole)
-    half = torch_forward(model, "cpu", "bf16")(batch)
+    assert np.array_equal(torch_run(task, model, "cpu", "fp32")(batch)["logits"], whole)
+    half = torch_run(task, model, "cpu", "bf16")(batch)["logits"]
     assert half.dtype == np.float64
     assert half == pytest.approx(whole, abs=0.05)
     assert not np.array_equal(half, whole)

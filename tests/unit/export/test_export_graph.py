@@ -45,7 +45,7 @@ def check_same(model: Any, path: Path) -> None:
             inputs = batch(size, length)
             with torch.no_grad():
                 eager = model(**inputs).logits.numpy()
-            exported = graph.forward({name: value.numpy() for name, value in inputs.items()})
+            exported = graph.run({name: value.numpy() for name, value in inputs.items()})["logits"]
             assert exported.shape == eager.shape
             np.testing.assert_allclose(exported, eager, atol=2e-6)
 
@@ -101,7 +101,7 @@ def test_weights_of_8_bits_are_smaller_and_near(
     export_onnx(model, SPEC, whole, opset=18)
     quantize_int8(whole, small)
     arrays = {name: value.numpy() for name, value in batch(5, 17).items()}
-    exact, rounded = (OnnxModel(p, num_threads=1).forward(arrays) for p in (whole, small))
+    exact, rounded = (OnnxModel(p, num_threads=1).run(arrays)["logits"] for p in (whole, small))
     assert 0 < np.abs(exact - rounded).max() < 0.05 * np.abs(exact).max()
     import onnx
 

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import EnvironmentProblem
-from pipeline.evaluation.inference import torch_forward
+from pipeline.evaluation.inference import torch_run
 from pipeline.export.parity import Parity, Reference, check_parity, compare, reference_batches
 from pipeline.models.saving import load_saved_model
 from pipeline.tasks.base import FloatArray
@@ -29,8 +29,8 @@ class Fixed:
     def __init__(self, *logits: FloatArray) -> None:
         self._logits = list(logits)
 
-    def forward(self, batch: Any) -> FloatArray:
-        return self._logits.pop(0)
+    def run(self, batch: Any) -> dict[str, FloatArray]:
+        return {"logits": self._logits.pop(0)}
 
 
 def reference(logits: FloatArray, mask: list[list[int]]) -> Reference:
@@ -41,7 +41,7 @@ def reference(logits: FloatArray, mask: list[list[int]]) -> Reference:
             "offsets": [[v for n in range(sum(row)) for v in (4 * n, 4 * n + 3)] for row in mask],
         }
     )
-    return Reference(rows, {"attention_mask": np.array(mask)}, logits)
+    return Reference(rows, {"attention_mask": np.array(mask)}, {"logits": logits})
 
 
 def compared(exported: FloatArray, original: FloatArray, **options: Any) -> Parity:
@@ -95,11 +95,11 @@ def test_a_difference_above_the_tolerance_is_refused(difference: float) -> None:
 def test_references_are_rows_spread_over_the_whole_split(tmp_path: Path) -> None:
     outputs = write_stages(tmp_path)
     split = EncodedDataset.open(outputs.dataset).split("test")
-    forward = torch_forward(load_saved_model(outputs.model), "cpu", "fp32")
-    found = reference_batches(forward, split, TEXTS, num_rows=7, pad_token_id=0)
+    run = torch_run(TEXTS, load_saved_model(outputs.model), "cpu", "fp32")
+    found = reference_batches(run, split, TEXTS, num_rows=7, pad_token_id=0)
     ids = [int(name[1:]) for part in found for name in part.rows["id"].to_pylist()]
     assert len(set(ids)) == 7
     assert {min(ids), max(ids)} == {0, len(split) - 1}
-    whole = reference_batches(forward, split, TEXTS, num_rows=1000, pad_token_id=0)
+    whole = reference_batches(run, split, TEXTS, num_rows=1000, pad_token_id=0)
     assert sum(part.rows.num_rows for part in whole) == len(split)
-    assert all(part.logits.shape == (part.rows.num_rows, 2) for part in whole)
+    assert all(part.outputs["logits"].shape == (part.rows.num_rows, 2) for part in whole)

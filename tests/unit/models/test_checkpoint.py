@@ -18,7 +18,9 @@ from pipeline.config.schema import (
 )
 from pipeline.errors import CheckpointError, UserError
 from pipeline.models.checkpoint import open_checkpoint
+from pipeline.models.processor import save_processor
 from pipeline.models.tokenizer import make_tokenizer
+from pipeline.tasks.processor import Processor
 from tests.checkpoints import MakeCheckpoint
 
 torch.set_num_threads(1)
@@ -37,7 +39,7 @@ def directory_model(directory: Path, **checkpoint: Any) -> ModelConfig:
 
 def prepared(model: ModelConfig, tmp_path: Path) -> Path:
     tokenizer = make_tokenizer(model, root=tmp_path, train_texts=["the home team won"])
-    tokenizer.save_pretrained(tmp_path / "dataset" / "tokenizer")
+    save_processor(Processor(tokenizer), tmp_path / "dataset" / "processor")
     return tmp_path / "dataset"
 
 
@@ -59,7 +61,7 @@ def test_a_pretrained_model_needs_no_dataset(
 ) -> None:
     section = directory_model(make_checkpoint("bert"))
     checkpoint = open_checkpoint(section, root=tmp_path, dataset_dir=None)
-    assert checkpoint.tokenizer is None
+    assert checkpoint.processor is None
     assert checkpoint.load_model("token_classification", **LABELS).config.num_labels == 2
 
 

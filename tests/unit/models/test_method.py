@@ -13,6 +13,7 @@ from pipeline.models.method import apply_method, encoder_layers, frozen_prefix
 from pipeline.models.pretrained import load_pretrained
 from pipeline.models.scratch import build_model
 from pipeline.models.vocabulary import train_tokenizer
+from pipeline.tasks.processor import Processor
 from tests.checkpoints import MakeCheckpoint
 
 torch.set_num_threads(1)
@@ -32,7 +33,7 @@ def make_model(make_checkpoint: MakeCheckpoint) -> Any:
             )
             return build_model(
                 ArchitectureConfig(kind="lstm", hidden_size=8, num_layers=3),
-                tokenizer,
+                Processor(tokenizer),
                 "sequence_classification",
                 max_length=8,
                 attention="sdpa",

@@ -14,8 +14,10 @@ from safetensors.torch import load_file, save_file
 from pipeline.artifacts import file_sha256
 from pipeline.errors import CheckpointError, EnvironmentProblem
 from pipeline.models.pretrained import load_pretrained
-from pipeline.models.saving import load_saved_model, load_saved_tokenizer, save_model
+from pipeline.models.processor import load_processor
+from pipeline.models.saving import load_saved_model, save_model
 from pipeline.models.tokenizer import load_tokenizer
+from pipeline.tasks.processor import Processor
 from tests.checkpoints import MakeCheckpoint
 
 torch.set_num_threads(1)
@@ -37,7 +39,7 @@ def saved(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> Any:
             pad_token_id=tokenizer.pad_token_id,
             config={**LABELS, "problem_type": "single_label_classification"},
         )
-        save_model(model, tokenizer, tmp_path / "saved")
+        save_model(model, Processor(tokenizer), tmp_path / "saved")
         return model, tmp_path / "saved"
 
     return save
@@ -80,7 +82,7 @@ def test_the_same_weights_give_the_same_bytes(
     for name in ("one", "two"):
         torch.manual_seed(0)
         model = load_pretrained(directory, "sequence_classification", config=LABELS)
-        save_model(model, tokenizer, tmp_path / name)
+        save_model(model, Processor(tokenizer), tmp_path / name)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "two").iterdir())
     for name in names:
@@ -93,7 +95,9 @@ def test_a_saved_tokenizer_gives_the_same_ids(saved: Any) -> None:
     for kind in ("bert", "gpt2"):
         _, directory = saved(kind)
         original = load_tokenizer(directory.parent / kind)
-        assert load_saved_tokenizer(directory)(TEXTS)["input_ids"] == original(TEXTS)["input_ids"]
+        assert (
+            load_processor(directory).tokenizer(TEXTS)["input_ids"] == original(TEXTS)["input_ids"]
+        )
 
 
 def test_a_saved_model_without_its_classifier_is_refused(saved: Any) -> None:
@@ -113,12 +117,12 @@ def test_a_saved_model_that_was_cut_short_is_refused(saved: Any) -> None:
         load_saved_model(directory)
 
 
-def test_a_model_that_classifies_nothing_is_refused(saved: Any) -> None:
+def test_a_model_of_no_task_is_refused(saved: Any) -> None:
     _, directory = saved("bert")
     config = json.loads((directory / "config.json").read_text())
-    config["architectures"] = ["BertForMaskedLM"]
+    config["architectures"] = ["BertForNextSentencePrediction"]
     (directory / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="BertForMaskedLM is no classifier"):
+    with pytest.raises(CheckpointError, match="NextSentencePrediction has no head of a"):
         load_saved_model(directory)
 
 
@@ -129,4 +133,4 @@ def test_a_place_that_cannot_be_written_is_the_machines_problem(
     model = load_pretrained(directory, "sequence_classification", config=LABELS)
     (tmp_path / "file").touch()
     with pytest.raises(EnvironmentProblem, match="file"):
-        save_model(model, load_tokenizer(directory), tmp_path / "file" / "model")
+        save_model(model, Processor(load_tokenizer(directory)), tmp_path / "file" / "model")

@@ -18,6 +18,7 @@ from pipeline.models.saving import load_saved_model, save_model
 from pipeline.models.scratch import build_model
 from pipeline.models.vocabulary import train_tokenizer
 from pipeline.tasks.base import ExportSpec
+from pipeline.tasks.processor import Processor
 
 torch.set_num_threads(1)
 
@@ -41,7 +42,7 @@ def make(kind: Any, head: Any = HEADS[0], *, seed: int = 0, **more: Any) -> Any:
     torch.manual_seed(seed)
     return build_model(
         ArchitectureConfig(kind=kind, **{**sizes, **more}),
-        tokenizer(),
+        Processor(tokenizer()),
         head,
         max_length=max_length,
         attention="sdpa",
@@ -152,7 +153,8 @@ def test_an_exported_lstm_gives_the_logits_of_torch(tmp_path: Path, head: str) -
     ids, mask = padded()
     for rows, length in ((3, 5), (1, 2), (2, 4)):
         part, part_mask = ids[:rows, :length], mask[:rows, :length]
-        found = exported.forward({"input_ids": part.numpy(), "attention_mask": part_mask.numpy()})
+        arrays = {"input_ids": part.numpy(), "attention_mask": part_mask.numpy()}
+        found = exported.run(arrays)["logits"]
         expected = model(input_ids=part, attention_mask=part_mask).logits
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
@@ -160,7 +162,7 @@ def test_an_exported_lstm_gives_the_logits_of_torch(tmp_path: Path, head: str) -
 @pytest.mark.parametrize("head", HEADS)
 def test_a_saved_lstm_loads_whole(tmp_path: Path, head: str) -> None:
     model = make("lstm", head)
-    save_model(model, tokenizer(), tmp_path / "model")
+    save_model(model, Processor(tokenizer()), tmp_path / "model")
     loaded = load_saved_model(tmp_path / "model")
     assert type(loaded) is type(model)
     ids, mask = padded()

@@ -13,13 +13,16 @@ import torch
 from pipeline.artifacts import Outputs, read_json, write_json
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import CheckpointError, EnvironmentProblem, UserError
-from pipeline.evaluation.inference import torch_forward
+from pipeline.evaluation.inference import torch_run
 from pipeline.models.saving import load_saved_model
 from pipeline.stages import export
 from pipeline.tasks.registry import load_task
+from pipeline.tasks.tensors import to_tensors
 from tests.trained import LSTM, ROWS, tiny_config, write_stages
 
 torch.set_num_threads(1)
+
+TEXTS = load_task("text_classification", {})
 
 TASKS = ("text_classification", "token_classification")
 
@@ -79,8 +82,8 @@ def test_onnxruntime_and_transformers_alone_can_use_it(tmp_path: Path) -> None:
 
     tokenizer = load_tokenizer(outputs.model)
     batch = tokenizer(["the match was won", "home"], padding=True, return_tensors="pt")
-    expected = torch_forward(load_saved_model(outputs.model), "cpu", "fp32")(dict(batch))
-    np.testing.assert_allclose(json.loads(done.stdout), expected, atol=1e-5)
+    expected = torch_run(TEXTS, load_saved_model(outputs.model), "cpu", "fp32")(dict(batch))
+    np.testing.assert_allclose(json.loads(done.stdout), expected["logits"], atol=1e-5)
 
 
 def test_transformers_own_pipeline_reads_the_directory(tmp_path: Path) -> None:
@@ -222,9 +225,11 @@ def test_parity_rows_come_from_the_dataset_of_the_model(tmp_path: Path) -> None:
     run(tmp_path, outputs)
     dataset = EncodedDataset.open(outputs.dataset)
     rows = dataset.split("test").table
-    batch = task.collate(rows, pad_token_id=dataset.info.pad_token_id, pad_to_multiple_of=8)
+    batch = to_tensors(
+        task.collate(rows, pad_token_id=dataset.info.pad_token_id, pad_to_multiple_of=8)
+    )
     trained, exported = (
-        torch_forward(load_saved_model(directory), "cpu", "fp32")(batch)
+        torch_run(task, load_saved_model(directory), "cpu", "fp32")(batch)["logits"]
         for directory in (outputs.model, outputs.export)
     )
     np.testing.assert_array_equal(trained, exported)

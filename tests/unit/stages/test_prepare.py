@@ -123,7 +123,7 @@ def test_raw_rows_become_encoded_splits_with_all_that_later_stages_need(project:
         ]
         assert dataset.info.tokens[name] == int(dataset.split(name).lengths.sum())
     assert sorted(seen, key=lambda row: int(row["id"][1:])) == news(100)
-    tokenizer = load_tokenizer(dataset.tokenizer_directory)
+    tokenizer = load_tokenizer(dataset.processor_directory)
     first = dataset.split("train").table.slice(0, 1).to_pylist()[0]
     assert (
         tokenizer(first["text"], truncation=True, max_length=16)["input_ids"]

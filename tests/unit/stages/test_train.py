@@ -327,7 +327,7 @@ def test_the_model_is_kept_for_mlflow_with_real_texts_and_its_validation(tmp_pat
     run(config, root=root, outputs=outputs)
     (model,) = (e for e in events(root) if e["type"] == "model")
     texts = EncodedDataset.open(outputs.dataset).split("validation").table["text"].to_pylist()
-    assert model["example"] == texts[:3]
+    assert model["example"] == {"text": texts[:3]}
     assert [column["name"] for column in model["outputs"]] == [
         "text", "prediction", "score", "scores"
     ]  # fmt: skip

@@ -66,13 +66,13 @@ def test_all_ways_of_preparing_are_judged_on_the_same_rows(
 ) -> None:
     sweep = load_sweep("data_preparation", [], repository)
     default = compose_default(sweep, repository, threads=1)
-    required = load_task(default.task.kind, default.task.options).required_columns
+    columns = load_task(default.task.kind, default.task.options).columns
     labels = []
     for number, steps in enumerate(sweep.settings.space["data.cleaning"].values()):
         config = compose_trial(sweep, {"data.cleaning": steps}, repository, threads=1).config
         scratch = tmp_path / str(number)
         scratch.mkdir()
-        made = clean_splits(config.data, required=required, root=repository, scratch=scratch)
+        made = clean_splits(config.data, columns=columns, root=repository, scratch=scratch)
         labels.append(made.tables["validation"]["label"].to_pylist())
     assert len(labels) == 4
     assert all(found == labels[0] for found in labels)

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.tasks.base import LABEL, TEXT
 from pipeline.tasks.columns import label_ids, list_values, pad_lists, require_columns
 
 LISTS = pa.array([[9, 9], [1, 2, 3], [], [4]], pa.list_(pa.int32()))
@@ -35,7 +36,7 @@ def test_list_values_of_no_chunks_are_empty() -> None:
 def test_a_missing_column_names_those_there_are_and_the_key_to_map_it() -> None:
     rows = pa.table({"id": ["a"], "text": ["b"]})
     with pytest.raises(DataError, match=r"needs the column 'label'.*id, text") as caught:
-        require_columns(rows, ("text", "label"), needed_by="text_classification")
+        require_columns(rows, (TEXT, LABEL), needed_by="text_classification")
     assert "data.columns.label" in str(caught.value.remedy)
 
 

@@ -11,9 +11,11 @@ import torch
 from pipeline.errors import ConfigError, DataError
 from pipeline.models.saving import save_model
 from pipeline.models.tokenizer import load_tokenizer
-from pipeline.tasks.base import Batch, Task
+from pipeline.tasks.base import Arrays, Batch, Task
 from pipeline.tasks.labels import balanced_weights
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
+from pipeline.tasks.tensors import to_tensors
 from tests.checkpoints import MakeCheckpoint
 from tests.task_contract import HandComputed, Source, TaskContract
 
@@ -53,7 +55,9 @@ class TestSoftmax(TaskContract):
             "expected_calibration_error": 0.0,
         }
         scores = (1, 1, 0, 0)
-        return HandComputed(task.decode(logits, rows, names), rows, names, expected, scores)
+        return HandComputed(
+            task.decode({"logits": logits}, rows, names), rows, names, expected, scores
+        )
 
 
 class TestSigmoid(TaskContract):
@@ -75,7 +79,9 @@ class TestSigmoid(TaskContract):
             "mcc": 0.0,
         }
         scores = (1, 1, 0, 0)
-        return HandComputed(task.decode(logits, rows, names), rows, names, expected, scores)
+        return HandComputed(
+            task.decode({"logits": logits}, rows, names), rows, names, expected, scores
+        )
 
 
 def task_with(**options: Any) -> Task:
@@ -101,7 +107,7 @@ def test_a_label_that_is_not_configured_is_named_with_its_row() -> None:
 def test_a_label_that_the_train_split_lacks_is_refused(make_checkpoint: MakeCheckpoint) -> None:
     tokenizer = load_tokenizer(make_checkpoint("bert"))
     with pytest.raises(DataError, match="label 'c'"):
-        task_with().encode(labelled(["a", "c"]), tokenizer, ("a", "b"), max_length=8)
+        task_with().encode(labelled(["a", "c"]), Processor(tokenizer), ("a", "b"), max_length=8)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +127,12 @@ def test_sigmoid_refuses_three_labels() -> None:
 def test_softmax_loss_is_cross_entropy() -> None:
     logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, 0.0, 3.0]])
     expected = -torch.log_softmax(logits, 1)[torch.arange(2), torch.tensor([1, 0])]
-    torch.testing.assert_close(task_with().example_losses(logits, batch_of([1, 0])), expected)
-    torch.testing.assert_close(task_with().loss(logits, batch_of([1, 0])), expected.mean())
+    torch.testing.assert_close(
+        task_with().example_losses({"logits": logits}, batch_of([1, 0])), expected
+    )
+    torch.testing.assert_close(
+        task_with().loss({"logits": logits}, batch_of([1, 0])), expected.mean()
+    )
 
 
 def test_sigmoid_loss_is_binary_cross_entropy() -> None:
@@ -130,26 +140,30 @@ def test_sigmoid_loss_is_binary_cross_entropy() -> None:
     probability = torch.sigmoid(logits[:, 0])
     expected = -torch.log(torch.stack([probability[0], 1 - probability[1], 1 - probability[2]]))
     task = task_with(objective="sigmoid")
-    torch.testing.assert_close(task.example_losses(logits, batch_of([1, 0, 0])), expected)
-    torch.testing.assert_close(task.loss(logits, batch_of([1, 0, 0])), expected.mean())
+    torch.testing.assert_close(
+        task.example_losses({"logits": logits}, batch_of([1, 0, 0])), expected
+    )
+    torch.testing.assert_close(task.loss({"logits": logits}, batch_of([1, 0, 0])), expected.mean())
 
 
 @pytest.mark.parametrize("objective", ["softmax", "sigmoid"])
 def test_smoothing_is_in_the_loss_but_not_in_the_losses_of_examples(objective: str) -> None:
     logits = torch.tensor([[0.0, 2.0]]) if objective == "softmax" else torch.tensor([[2.0]])
     plain, smoothed = (task_with(objective=objective, label_smoothing=s) for s in (0.0, 0.2))
-    right, wrong = (float(plain.loss(logits, batch_of([label]))) for label in (1, 0))
-    assert float(smoothed.loss(logits, batch_of([1]))) == pytest.approx(0.9 * right + 0.1 * wrong)
-    assert float(smoothed.example_losses(logits, batch_of([1]))) == pytest.approx(right)
+    right, wrong = (float(plain.loss({"logits": logits}, batch_of([label]))) for label in (1, 0))
+    assert float(smoothed.loss({"logits": logits}, batch_of([1]))) == pytest.approx(
+        0.9 * right + 0.1 * wrong
+    )
+    assert float(smoothed.example_losses({"logits": logits}, batch_of([1]))) == pytest.approx(right)
 
 
 @pytest.mark.parametrize("objective", ["softmax", "sigmoid"])
 def test_balanced_labels_weigh_the_same_in_total(objective: str) -> None:
     task = task_with(objective=objective, class_weights="balanced")
     train = pa.table({"labels": [0, 0, 0, 1]})
-    task.fit_loss(train, ("a", "b"))
+    task.fit(train, ("a", "b"))
     logits = torch.zeros(4, 2 if objective == "softmax" else 1, requires_grad=True)
-    loss = task.loss(logits, batch_of([0, 0, 0, 1]))
+    loss = task.loss({"logits": logits}, batch_of([0, 0, 0, 1]))
     assert float(loss.detach()) == pytest.approx(np.log(2))
     (gradient,) = torch.autograd.grad(loss, logits)
     assert float(gradient.sum(dim=0)[-1]) == pytest.approx(0.0, abs=1e-7)
@@ -157,8 +171,8 @@ def test_balanced_labels_weigh_the_same_in_total(objective: str) -> None:
 
 def test_ignored_rows_are_not_in_the_mean_of_a_weighted_loss() -> None:
     task = task_with(class_weights="balanced")
-    task.fit_loss(pa.table({"labels": [0, 0, 0, 1]}), ("a", "b"))
-    loss = task.loss(torch.zeros(3, 2), batch_of([1, -100, 1]))
+    task.fit(pa.table({"labels": [0, 0, 0, 1]}), ("a", "b"))
+    loss = task.loss({"logits": torch.zeros(3, 2)}, batch_of([1, -100, 1]))
     assert float(loss) == pytest.approx(2 * np.log(2))
 
 
@@ -176,7 +190,7 @@ def test_large_logits_do_not_overflow() -> None:
         ({"objective": "sigmoid"}, [[-1e4], [1e4]]),
     ):
         task = task_with(**options)
-        predictions = task.decode(np.array(logits, float), rows, ("a", "b"))
+        predictions = task.decode({"logits": np.array(logits, float)}, rows, ("a", "b"))
         assert predictions["prediction"].to_pylist() == ["a", "b"]
         assert predictions["scores"].to_pylist() == [[1.0, 0.0], [0.0, 1.0]]
 
@@ -194,12 +208,14 @@ def test_a_pipeline_of_transformers_gives_the_same_labels(
     names = task.label_names(rows, None)
     torch.manual_seed(1)
     model = task.build_model(Source(directory, tokenizer.pad_token_id), names)
-    save_model(model, tokenizer, tmp_path / "model")
-    encoded = task.encode(rows, tokenizer, names, max_length=32)
+    save_model(model, Processor(tokenizer), tmp_path / "model")
+    encoded = task.encode(rows, Processor(tokenizer), names, max_length=32)
     batch = task.collate(encoded, pad_token_id=tokenizer.pad_token_id, pad_to_multiple_of=8)
-    labels = batch.pop("labels")
+    labels = batch["labels"]
     with torch.no_grad():
-        ours = task.decode(model(**batch).logits.double().numpy(), rows, names)
+        ours = task.decode(
+            {"logits": model(**inputs_of(batch)).logits.double().numpy()}, rows, names
+        )
 
     classify = pipeline("text-classification", model=str(tmp_path / "model"), device="cpu")
     theirs = classify(TEXTS, batch_size=4)
@@ -221,13 +237,14 @@ def test_a_sigmoid_model_gives_transformers_the_positive_labels_probability(
     task = task_with(objective="sigmoid")
     names = ("other", "sport")
     model = task.build_model(Source(directory, tokenizer.pad_token_id), names)
-    save_model(model, tokenizer, tmp_path / "model")
+    save_model(model, Processor(tokenizer), tmp_path / "model")
     rows = labelled(["sport"], TEXTS[:1])
-    encoded = task.encode(rows, tokenizer, names, max_length=32)
+    encoded = task.encode(rows, Processor(tokenizer), names, max_length=32)
     batch = task.collate(encoded, pad_token_id=tokenizer.pad_token_id, pad_to_multiple_of=1)
-    batch.pop("labels")
     with torch.no_grad():
-        ours = task.decode(model(**batch).logits.double().numpy(), rows, names)
+        ours = task.decode(
+            {"logits": model(**inputs_of(batch)).logits.double().numpy()}, rows, names
+        )
 
     classify = pipeline("text-classification", model=str(tmp_path / "model"), device="cpu")
     (theirs,) = classify(TEXTS[:1])
@@ -236,3 +253,7 @@ def test_a_sigmoid_model_gives_transformers_the_positive_labels_probability(
     assert theirs["label"] == "sport"
     assert theirs["score"] == pytest.approx(ours["scores"][0].as_py()[1])
     assert classify.model.config.negative_label == "other"
+
+
+def inputs_of(batch: Arrays) -> Batch:
+    return to_tensors({name: array for name, array in batch.items() if name != "labels"})

@@ -11,10 +11,12 @@ import torch
 from pipeline.errors import DataError
 from pipeline.models.saving import save_model
 from pipeline.models.tokenizer import load_tokenizer
-from pipeline.tasks.base import IGNORE_INDEX, Task
+from pipeline.tasks.base import IGNORE_INDEX, Arrays, Batch, Task
+from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 from pipeline.tasks.spans import ENTITIES, SpanColumn
 from pipeline.tasks.tagging import entity_types, read_entities, tag_names, token_tags
+from pipeline.tasks.tensors import to_tensors
 from tests.checkpoints import MakeCheckpoint
 from tests.task_contract import HandComputed, Source, TaskContract
 
@@ -245,13 +247,13 @@ def test_tags_of_entities_read_back_are_those_entities(
     )
     task = task_with(scheme=scheme)
     names = task.label_names(rows, None)
-    encoded = task.encode(rows, tokenizer, names, max_length=64)
+    encoded = task.encode(rows, Processor(tokenizer), names, max_length=64)
     for name in encoded.column_names:
         rows = rows.append_column(name, encoded[name])
     batch = task.collate(rows, pad_token_id=tokenizer.pad_token_id, pad_to_multiple_of=8)
-    logits = 9.0 * np.eye(len(names))[batch["labels"].clamp(min=0).numpy()]
+    logits = 9.0 * np.eye(len(names))[np.maximum(batch["labels"], 0)]
 
-    predictions = task.decode(logits, rows, names)
+    predictions = task.decode({"logits": logits}, rows, names)
 
     assert spans_of(predictions["entities"]) == spans_of(rows["entities"])
     assert task.metrics(predictions, rows, names)["f1"].tolist() == [1.0]
@@ -262,12 +264,12 @@ def test_a_truncated_entity_counts_as_missed(make_checkpoint: MakeCheckpoint) ->
     rows = annotated([("the team was in the team", [(4, 8, "A"), (20, 24, "A")])])
     task = task_with()
     names = task.label_names(rows, None)
-    encoded = task.encode(rows, tokenizer, names, max_length=5)
+    encoded = task.encode(rows, Processor(tokenizer), names, max_length=5)
     for name in encoded.column_names:
         rows = rows.append_column(name, encoded[name])
     batch = task.collate(rows, pad_token_id=0, pad_to_multiple_of=1)
-    logits = 9.0 * np.eye(len(names))[batch["labels"].clamp(min=0).numpy()]
-    found = task.metrics(task.decode(logits, rows, names), rows, names)
+    logits = 9.0 * np.eye(len(names))[np.maximum(batch["labels"], 0)]
+    found = task.metrics(task.decode({"logits": logits}, rows, names), rows, names)
     assert found["precision"].tolist() == [1.0]
     assert found["recall"].tolist() == [0.5]
 
@@ -296,7 +298,7 @@ def test_an_unsound_entity_is_named_with_its_row(
     tokenizer = load_tokenizer(make_checkpoint("bert"))
     rows = annotated([("aa bb", []), ("aa bb", entities)])
     with pytest.raises(DataError, match=problem) as caught:
-        task_with().encode(rows, tokenizer, tag_names(["A"], "bio"), max_length=9)
+        task_with().encode(rows, Processor(tokenizer), tag_names(["A"], "bio"), max_length=9)
     assert "'r1'" in str(caught.value)
 
 
@@ -317,9 +319,9 @@ def test_the_loss_is_a_mean_over_tokens_and_an_examples_over_its_own() -> None:
     labels = torch.tensor([[1, 0], [0, IGNORE_INDEX]])
     losses = -torch.log_softmax(logits, -1)
     first, second, third = losses[0, 0, 1], losses[0, 1, 0], losses[1, 0, 0]
-    found = task_with().loss(logits, {"labels": labels})
+    found = task_with().loss({"logits": logits}, {"labels": labels})
     torch.testing.assert_close(found, (first + second + third) / 3)
-    examples = task_with().example_losses(logits, {"labels": labels})
+    examples = task_with().example_losses({"logits": logits}, {"labels": labels})
     torch.testing.assert_close(examples, torch.stack([(first + second) / 2, third]))
 
 
@@ -335,15 +337,14 @@ def test_a_pipeline_of_transformers_finds_the_same_entities(
     names = task.label_names(rows, None)
     torch.manual_seed(0)
     model = task.build_model(Source(directory, 0), names)
-    save_model(model, tokenizer, tmp_path / "model")
-    encoded = task.encode(rows, tokenizer, names, max_length=32)
+    save_model(model, Processor(tokenizer), tmp_path / "model")
+    encoded = task.encode(rows, Processor(tokenizer), names, max_length=32)
     for name in encoded.column_names:
         rows = rows.append_column(name, encoded[name])
     batch = task.collate(rows, pad_token_id=0, pad_to_multiple_of=8)
-    batch.pop("labels")
     with torch.no_grad():
-        logits = model(**batch).logits.double().numpy()
-    (ours,) = spans_of(task.decode(logits, rows, names)["entities"])
+        logits = model(**inputs_of(batch)).logits.double().numpy()
+    (ours,) = spans_of(task.decode({"logits": logits}, rows, names)["entities"])
 
     find: Any = pipeline(
         "token-classification",
@@ -355,3 +356,7 @@ def test_a_pipeline_of_transformers_finds_the_same_entities(
 
     assert ours
     assert [(e["start"], e["end"], e["entity_group"]) for e in theirs] == ours
+
+
+def inputs_of(batch: Arrays) -> Batch:
+    return to_tensors({name: array for name, array in batch.items() if name != "labels"})

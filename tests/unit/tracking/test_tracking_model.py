@@ -55,7 +55,7 @@ def files_of(outputs: Outputs, kind: str) -> ModelFiles:
         directory=outputs.model,
         code=serving_code(task),
         loader=LOADER,
-        example=TEXTS[:3],
+        example={"text": TEXTS[:3]},
         outputs=served_schema(task, decoded),
         requirements=serving_requirements(),
         step=6,

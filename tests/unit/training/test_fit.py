@@ -210,8 +210,9 @@ def test_training_that_diverges_names_step_and_remedy(
     original = FineTuner.forward
 
     def forward(self: FineTuner, batch: Any) -> Any:
-        logits = original(self, batch)
-        return logits * float("nan") if self.training and self.step == 4 else logits
+        outputs = original(self, batch)
+        factor = float("nan") if self.training and self.step == 4 else 1.0
+        return {name: value * factor for name, value in outputs.items()}
 
     monkeypatch.setattr(FineTuner, "forward", forward)
     with pytest.raises(UserError, match=r"became nan at step 5 .*diverged") as caught:

@@ -7,12 +7,11 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedSplit
 from pipeline.data.writing import SplitWriter
-from pipeline.tasks.base import Batch, Task
+from pipeline.tasks.base import Arrays, Task
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.stream import BatchStream
 
@@ -62,14 +61,16 @@ def test_validations_are_spread_over_each_epoch_and_end_it(steps: int, wanted: i
 class Numbering:
     """A task that makes batches of row numbers."""
 
-    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Batch:
-        return {"input_ids": torch.tensor(rows["input_ids"].to_pylist())}
+    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
+        return {"input_ids": np.array(rows["input_ids"].to_pylist())}
 
 
 @pytest.fixture
 def loader(tmp_path: Path) -> BatchLoader:
     with SplitWriter(tmp_path / "train.arrow") as writer:
-        writer.write(pa.table({"input_ids": pa.array([[i] for i in range(13)])}))
+        writer.write(
+            pa.table({"length": pa.array([1] * 13), "input_ids": [[i] for i in range(13)]})
+        )
     return BatchLoader(
         EncodedSplit(writer.path),
         cast(Task, Numbering()),

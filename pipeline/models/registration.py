@@ -1,0 +1,5 @@
+"""Registers our own architectures with transformers' Auto classes, by being imported."""
+
+from __future__ import annotations
+
+import pipeline.models.lstm  # noqa: F401
