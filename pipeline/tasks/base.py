@@ -231,6 +231,18 @@ class Task(Protocol):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes what `state` gave, in a process that neither fits nor tunes."""
 
+    def augment(self, batch: Batch, seed: int) -> Batch:  # noqa: ARG002
+        """A batch of training with random changes, such as noise or a flipped picture.
+
+        By default the batch as it is. Never called for validation, evaluation or prediction.
+
+        Args:
+            batch: From `collate`, on its device; it is not changed in place.
+            seed: Below 2^64, of this batch alone; the same seed gives the same changes. torch's
+                global generator was seeded with it, for dropout: draw from one of your own.
+        """
+        return batch
+
     def forward(self, model: Callable[..., Any], batch: Batch) -> Tensors:
         """The forward pass that losses are made of; by default `logits` `[batch, …]`, float32.
 

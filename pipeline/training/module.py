@@ -155,6 +155,7 @@ class FineTuner(LightningModule):
         if self._masks is not None:
             self._masks.seed(word)
         self.step_made = None
+        batch = self._task.augment(batch, word)
         loss = self._task.loss(self(batch), batch)
         targets = self._task.num_targets(batch)
         self.manual_backward(loss * targets if self._is_weighted else loss)

@@ -14,7 +14,9 @@ from pipeline.data.store import EncodedDataset
 from pipeline.errors import ConfigError, EnvironmentProblem, UserError
 from pipeline.models.checkpoint import open_checkpoint
 from pipeline.models.method import apply_method
+from pipeline.tasks.base import Batch
 from pipeline.tasks.registry import load_task, primary_metric
+from pipeline.tasks.text_classification import TextClassification
 from pipeline.training.fit import FitResult, fit
 from pipeline.training.module import FineTuner
 from pipeline.training.progress import CurvePoint
@@ -104,6 +106,28 @@ def test_two_runs_are_equal_bit_for_bit_and_another_seed_is_not(train: Train) ->
     rate = "train/tokens_per_second"
     assert [{**m, rate: 0} for m in first.values()] == [{**m, rate: 0} for m in second.values()]
     assert not equal(one, train(seed=1)[0])
+
+
+def test_batches_of_training_alone_are_augmented_each_with_a_seed_of_its_own(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, _, _ = train(trainer={"max_epochs": 1})
+    seeds: list[int] = []
+
+    def augment(self: TextClassification, batch: Batch, seed: int) -> Batch:
+        seeds.append(seed)
+        return {**batch, "input_ids": torch.full_like(batch["input_ids"], 3)}
+
+    monkeypatch.setattr(TextClassification, "augment", augment)
+    changed, result, _ = train(trainer={"max_epochs": 1})
+    assert len(seeds) == len(set(seeds)) == result.steps
+    assert all(0 <= seed < 2**64 for seed in seeds)
+    assert not equal(plain, changed)
+
+    first = [*seeds]
+    seeds.clear()
+    train(trainer={"max_epochs": 1})
+    assert seeds == first
 
 
 def test_what_is_drawn_between_steps_does_not_change_the_result(train: Train) -> None:
