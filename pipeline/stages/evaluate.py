@@ -8,24 +8,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.artifacts import Outputs, replace_directory, shown, write_json, write_text
+from pipeline.artifacts import Outputs, replace_directory, shown, write_json
 from pipeline.config.schema import Config, TrainerConfig
 from pipeline.console import notice, out, progress
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import SPLITS, EncodedDataset
-from pipeline.evaluation.decisions import decisions
+from pipeline.evaluation.cases.base import Context
+from pipeline.evaluation.details import write_details
 from pipeline.evaluation.inference import predict_split, torch_run
-from pipeline.evaluation.mistakes import mistakes_page
-from pipeline.evaluation.plots import draw_plots
 from pipeline.evaluation.results import Results, measure_all, metrics_table
-from pipeline.evaluation.tables import (
-    per_class,
-    readable_predictions,
-    test_hash,
-    write_csv,
-    write_decision_tables,
-    write_predictions,
-)
+from pipeline.evaluation.tables import readable_predictions, test_hash, write_predictions
 from pipeline.manifest import Manifest
 from pipeline.models.processor import load_processor
 from pipeline.models.saving import load_saved_model
@@ -49,8 +41,6 @@ from pipeline.training.hardware import (
 
 METRICS = "metrics.json"
 HEADLINE = "headline.json"
-MISTAKES = "mistakes.html"
-PER_CLASS = "per_class.csv"
 
 
 @dataclass(frozen=True)
@@ -98,7 +88,9 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> EvaluateResult:
         with replace_directory(outputs.evaluation) as fresh:
             write_json(fresh / METRICS, results.as_json())
             write_json(fresh / HEADLINE, results.headline())
-            _write_details(fresh, dataset, predictions, results, config)
+            _write_details(
+                fresh, task, dataset, predictions=predictions, results=results, config=config
+            )
         trained, others = results.tracked()
         log.log_metrics(trained, manifest.best_step)
         log.log_metrics(others, manifest.best_step, replace=True)
@@ -189,28 +181,25 @@ def _measure(
 
 def _write_details(
     directory: Path,
+    task: Task,
     dataset: EncodedDataset,
+    *,
     predictions: Mapping[str, pa.Table],
     results: Results,
     config: Config,
 ) -> None:
     """Writes predictions of every split; and of the test split tables, plots and mistakes."""
-    label_names = dataset.info.label_names
-    readable = {
-        name: readable_predictions(dataset.split(name).table, table)
-        for name, table in predictions.items()
-    }
-    for name, table in readable.items():
-        write_predictions(directory / f"predictions_{name}.parquet", table, label_names)
-    rows = dataset.split("test").table
-    found = decisions(predictions["test"], rows, label_names)
-    if found is None:
-        return
-    settings = config.evaluation
-    title = f"{config.experiment}, test"
-    classes = per_class(results.test, rows)
-    write_csv(directory / PER_CLASS, classes)
-    write_decision_tables(directory, found, settings.num_calibration_bins)
-    draw_plots(directory, found, classes, title=title, num_bins=settings.num_calibration_bins)
-    page = mistakes_page(readable["test"], label_names, title=title, most=settings.num_mistakes)
-    write_text(directory / MISTAKES, page)
+    for name, table in predictions.items():
+        readable = readable_predictions(dataset.split(name).table, table)
+        write_predictions(
+            directory / f"predictions_{name}.parquet", readable, dataset.info.label_names
+        )
+    write_details(
+        directory,
+        dataset.split("test").table,
+        predictions["test"],
+        results.test,
+        Context(task.columns, dataset.info.label_names, task.state()),
+        title=f"{config.experiment}, test",
+        settings=config.evaluation,
+    )

@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.evaluation import tables
 from pipeline.evaluation.baselines import class_predictions
+from pipeline.evaluation.cases.base import Context
 from pipeline.evaluation.decisions import Decisions, decisions
 from pipeline.evaluation.measure import Measured, measure
 from pipeline.evaluation.mistakes import mistakes_page
@@ -30,6 +31,8 @@ from pipeline.evaluation.tables import (
 )
 from pipeline.reports import typeface
 from pipeline.reports.typeface import font_families, shortened
+from pipeline.tasks.base import ENTITIES as ENTITIES_COLUMN
+from pipeline.tasks.base import LABEL, TEXT
 from pipeline.tasks.registry import load_task
 
 PICTURES = ("confusion.png", "pr_curve.png", "reliability.png", "per_class.png")
@@ -329,6 +332,12 @@ def label_table(cases: list[tuple[str, str, str, list[float]]]) -> pa.Table:
     )
 
 
+def label_page(table: pa.Table, names: list[str], *, title: str, most: int) -> str:
+    page = mistakes_page(table, Context((TEXT, LABEL), tuple(names)), title=title, most=most)
+    assert page is not None
+    return page
+
+
 def test_the_page_shows_the_most_confident_mistakes_first() -> None:
     table = label_table(
         [
@@ -338,7 +347,7 @@ def test_the_page_shows_the_most_confident_mistakes_first() -> None:
             ("least", "b", "a", [0.51, 0.49]),
         ]
     )
-    page = mistakes_page(table, ["a", "b"], title="news <test>", most=2)
+    page = label_page(table, ["a", "b"], title="news <test>", most=2)
     words = read(page).words
     assert "3 of 4 rows (75.0%)" in words
     assert "<script>alert(1)</script> & sure" in words, "texts are escaped"
@@ -353,14 +362,14 @@ def test_the_page_shows_the_most_confident_mistakes_first() -> None:
 def test_the_actual_label_is_shown_however_unlikely() -> None:
     scores = [0.4, 0.3, 0.2, 0.09, 0.01]
     table = label_table([("x", "e", "a", scores)])
-    words = read(mistakes_page(table, list("abcde"), title="t", most=5)).words
+    words = read(label_page(table, list("abcde"), title="t", most=5)).words
     assert "e (actual)" in words
     assert "1.0%" in words
 
 
 def test_no_mistake_is_said_in_words() -> None:
     table = label_table([("x", "a", "a", [0.9, 0.1])])
-    assert "No mistake." in read(mistakes_page(table, ["a", "b"], title="t", most=5)).words
+    assert "No mistake." in read(label_page(table, ["a", "b"], title="t", most=5)).words
 
 
 def entity(start: int, end: int, kind: str, **more: Any) -> dict[str, Any]:
@@ -385,7 +394,9 @@ def test_entities_are_marked_in_their_text() -> None:
             "loss": [0.0, 0.5, 2.0],
         }
     )
-    reader = read(mistakes_page(table, [], title="t", most=5))
+    page = mistakes_page(table, Context((TEXT, ENTITIES_COLUMN)), title="t", most=5)
+    assert page is not None
+    reader = read(page)
     key, body = reader.marks[:3], reader.marks[3:]
     assert key == ["right", "missed", "wrong"]
     assert body == ["right", "right", "wrong", "missed", "right", "wrong", "right"]

@@ -1,0 +1,35 @@
+"""What a model was given, as HTML, by what the columns hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from pipeline.evaluation.cases.base import cut
+from pipeline.tasks.base import Column, Kind
+from pipeline.tasks.columns import input_columns
+
+
+def _text(value: Any) -> str:
+    return f'<p class="text">{escape(cut(str(value)))}</p>'
+
+
+INPUTS: dict[Kind, Callable[[Any], str]] = {"text": _text}
+"""By kind of column what makes HTML of its value; of any other kind the value is shown as text."""
+
+
+def shown_inputs(row: Mapping[str, Any], columns: Sequence[Column]) -> str:
+    """The inputs of a row, each under its name where there are several.
+
+    Args:
+        row: The row's values by column.
+        columns: The task's.
+    """
+    given = input_columns(columns)
+    parts = []
+    for column in given:
+        if len(given) > 1:
+            parts.append(f'<p class="faint">{escape(column.name)}</p>')
+        parts.append(INPUTS.get(column.kind, _text)(row.get(column.name)))
+    return "".join(parts)

@@ -1,0 +1,104 @@
+"""What an evaluation writes of the test split for people: tables, pictures, mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.artifacts import write_text
+from pipeline.config.schema import EvaluationConfig
+from pipeline.evaluation.cases.base import Context
+from pipeline.evaluation.decisions import decisions
+from pipeline.evaluation.measure import Measured
+from pipeline.evaluation.mistakes import mistakes_page
+from pipeline.evaluation.plots import draw_plots
+from pipeline.evaluation.tables import (
+    per_class,
+    readable_predictions,
+    write_csv,
+    write_decision_tables,
+)
+from pipeline.tasks.base import Kind
+
+MISTAKES = "mistakes.html"
+PER_CLASS = "per_class.csv"
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The test split and what a model made of it.
+
+    Attributes:
+        rows: Encoded rows with their references.
+        predictions: One row for each, in order.
+        measured: Their metrics.
+        classes: From `tables.per_class`; without lines where the task has no classes.
+        context: The task's columns, label names and state.
+        title: What was evaluated, in words.
+        settings: The section `evaluation` of the config.
+    """
+
+    rows: pa.Table
+    predictions: pa.Table
+    measured: Measured
+    classes: pa.Table
+    context: Context
+    title: str
+    settings: EvaluationConfig
+
+
+def write_details(
+    directory: Path,
+    rows: pa.Table,
+    predictions: pa.Table,
+    measured: Measured,
+    context: Context,
+    *,
+    title: str,
+    settings: EvaluationConfig,
+) -> None:
+    """Writes whatever tables and pictures suit the target's kind, and the page of mistakes.
+
+    Args:
+        directory: Where to.
+        rows: The encoded test split with its references.
+        predictions: One row for each, in order.
+        measured: Their metrics.
+        context: The task's columns, label names and state.
+        title: What was evaluated, in words.
+        settings: The section `evaluation` of the config.
+
+    Raises:
+        EnvironmentProblem: If the machine refuses.
+    """
+    classes = per_class(measured, rows)
+    if classes.num_rows:
+        write_csv(directory / PER_CLASS, classes)
+    if context.target is not None and context.target.kind in DETAILS:
+        tested = Tested(rows, predictions, measured, classes, context, title, settings)
+        DETAILS[context.target.kind](directory, tested)
+    page = mistakes_page(
+        readable_predictions(rows, predictions), context, title=title, most=settings.num_mistakes
+    )
+    if page is not None:
+        write_text(directory / MISTAKES, page)
+
+
+def write_decisions(directory: Path, tested: Tested) -> None:
+    """Confusion, precision and recall, reliability and metrics by class, as tables and pictures."""
+    found = decisions(tested.predictions, tested.rows, tested.context.label_names)
+    if found is None:
+        return
+    num_bins = tested.settings.num_calibration_bins
+    write_decision_tables(directory, found, num_bins)
+    draw_plots(directory, found, tested.classes, title=tested.title, num_bins=num_bins)
+
+
+DETAILS: Mapping[Kind, Callable[[Path, Tested], None]] = {
+    "label": write_decisions,
+    "entities": write_decisions,
+}
+"""By kind of target what writes its tables and pictures."""
