@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.artifacts import write_text
 from pipeline.config.schema import EvaluationConfig
-from pipeline.evaluation.cases.base import Context
+from pipeline.evaluation.context import Context
 from pipeline.evaluation.decisions import decisions
 from pipeline.evaluation.measure import Measured
 from pipeline.evaluation.mistakes import mistakes_page

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.data.quality.frame import document
-from pipeline.evaluation.cases.base import Case, Context
+from pipeline.evaluation.cases.base import Case
 from pipeline.evaluation.cases.inputs import shown_inputs
 from pipeline.evaluation.cases.registry import CASES
+from pipeline.evaluation.context import Context
 
 MARKS = """
 mark { color: inherit; border-radius: 3px; padding: 0 .15em; background: none;

@@ -13,7 +13,7 @@ from pipeline.config.schema import Config, TrainerConfig
 from pipeline.console import notice, out, progress
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import SPLITS, EncodedDataset
-from pipeline.evaluation.cases.base import Context
+from pipeline.evaluation.context import Context
 from pipeline.evaluation.details import write_details
 from pipeline.evaluation.inference import predict_split, torch_run
 from pipeline.evaluation.results import Results, measure_all, metrics_table

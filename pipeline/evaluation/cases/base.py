@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
-from pipeline.tasks.base import Column
+from pipeline.evaluation.context import Context
 
 LONGEST_TEXT = 1_500
 """Characters of a text that are shown."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What is known of the model besides its predictions.
-
-    Attributes:
-        columns: What its task reads.
-        label_names: Names by label id, in the order of `scores`.
-        state: What its task learned, as `Task.state` gives it.
-    """
-
-    columns: tuple[Column, ...]
-    label_names: tuple[str, ...] = ()
-    state: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def target(self) -> Column | None:
-        """What has to be found; the first, where there are several."""
-        return next((column for column in self.columns if column.is_target), None)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import pyarrow as pa
 from pipeline.evaluation.cases.base import (
     Case,
     Cases,
-    Context,
     Shown,
     losses,
     not_right,
     shown_loss,
 )
+from pipeline.evaluation.context import Context
 from pipeline.tasks.columns import text_columns
 
 Span = tuple[int, int, str]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.evaluation.cases.base import Case, Cases, Context, Shown, not_right, score_bars
+from pipeline.evaluation.cases.base import Case, Cases, Shown, not_right, score_bars
+from pipeline.evaluation.context import Context
 
 MOST_OTHERS = 3
 

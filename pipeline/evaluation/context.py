@@ -1,0 +1,29 @@
+"""What is known of a model besides its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.tasks.base import Column
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known of the model besides its predictions.
+
+    Attributes:
+        columns: What its task reads.
+        label_names: Names by label id, in the order of `scores`.
+        state: What its task learned, as `Task.state` gives it.
+    """
+
+    columns: tuple[Column, ...]
+    label_names: tuple[str, ...] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Column | None:
+        """What has to be found; the first, where there are several."""
+        return next((column for column in self.columns if column.is_target), None)
