@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline.config.schema import EvaluationConfig
-from pipeline.evaluation.baselines import fit_baselines
+from pipeline.evaluation.baselines.registry import fit_baselines
 from pipeline.evaluation.bootstrap import Interval
+from pipeline.evaluation.context import Context
 from pipeline.evaluation.measure import Measured, measure, metric_values
 from pipeline.evaluation.tables import raw_columns
 from pipeline.tasks.base import Task
-from pipeline.tasks.columns import with_input_text
+from pipeline.tasks.columns import target_names, with_input_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -183,15 +184,16 @@ def measure_all(
     )
     names = [spec.name for spec in task.metric_specs]
     texts = {name: with_input_text(raw_columns(rows[name]), task.columns) for name in rows}
-    baselines = fit_baselines(settings.baselines, texts["train"], label_names)
+    context = Context(task.columns, tuple(label_names))
+    baselines = fit_baselines(settings.baselines, texts["train"], context)
+    inputs = texts["test"].drop_columns(list(target_names(task.columns)))
     return Results(
         metric_names=(primary, *(name for name in names if name != primary)),
         test=measured(predictions["test"], rows["test"]),
         validation=measured(predictions["validation"], rows["validation"]),
         train=metric_values(task, predictions["train"], rows["train"], label_names),
         baselines={
-            name: measured(predict(texts["test"].select(["text"])), rows["test"])
-            for name, predict in baselines.items()
+            name: measured(predict(inputs), rows["test"]) for name, predict in baselines.items()
         },
     )
 

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.evaluation.baselines import fit_baselines, is_unspaced
-from pipeline.evaluation.lexicon import Lexicon
+from pipeline.evaluation.baselines.base import Baseline
+from pipeline.evaluation.baselines.features import is_unspaced
+from pipeline.evaluation.baselines.lexicon import Lexicon
+from pipeline.evaluation.baselines.registry import fit_baselines
+from pipeline.evaluation.context import Context
+from pipeline.tasks.base import ENTITIES as ENTITIES_COLUMN
+from pipeline.tasks.base import LABEL, TEXT
 
 NAMES = ("other", "sports")
 ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())]))
@@ -24,8 +30,14 @@ TRAIN = rows(
 )
 
 
+def fitted(
+    names: Sequence[str], train: pa.Table, label_names: Sequence[str]
+) -> dict[str, Baseline]:
+    return fit_baselines(names, train, Context((TEXT, LABEL), tuple(label_names)))
+
+
 def test_majority_predicts_the_most_frequent_label_of_the_train_split() -> None:
-    predict = fit_baselines(["majority"], TRAIN, NAMES)["majority"]
+    predict = fitted(["majority"], TRAIN, NAMES)["majority"]
     found = predict(pa.table({"text": ["match", "match"]}))
     assert found["prediction"].to_pylist() == ["other", "other"]
     assert found["score"].to_pylist() == pytest.approx([0.6, 0.6])
@@ -33,7 +45,7 @@ def test_majority_predicts_the_most_frequent_label_of_the_train_split() -> None:
 
 
 def test_tfidf_learns_words() -> None:
-    predict = fit_baselines(["tfidf"], TRAIN, NAMES)["tfidf"]
+    predict = fitted(["tfidf"], TRAIN, NAMES)["tfidf"]
     found = predict(pa.table({"text": ["the match", "shares and parliament"]}))
     assert found["prediction"].to_pylist() == ["sports", "other"]
     assert found["label_id"].to_pylist() == [1, 0]
@@ -43,7 +55,7 @@ def test_tfidf_learns_words() -> None:
 
 
 def test_a_label_that_the_train_split_lacks_has_no_probability() -> None:
-    predict = fit_baselines(["tfidf"], TRAIN, ("other", "sports", "weather"))["tfidf"]
+    predict = fitted(["tfidf"], TRAIN, ("other", "sports", "weather"))["tfidf"]
     assert [scores[2] for scores in predict(TRAIN)["scores"].to_pylist()] == [0.0] * 5
 
 
@@ -51,7 +63,7 @@ def test_tfidf_of_chinese_without_spaces_learns_characters() -> None:
     train = rows(
         ["球队赢得比赛", "股市今天大涨", "比赛在北京举行", "银行降低利率"], ["s", "o", "s", "o"]
     )
-    predict = fit_baselines(["tfidf"], train, ("o", "s"))["tfidf"]
+    predict = fitted(["tfidf"], train, ("o", "s"))["tfidf"]
     found = predict(pa.table({"text": ["昨晚的比赛", "央行的利率"]}))
     assert found["prediction"].to_pylist() == ["s", "o"]
 
@@ -71,16 +83,17 @@ def test_unspaced_text_is_told_from_segmented_text(texts: list[str], unspaced: b
 
 
 def test_equal_rows_give_equal_scores() -> None:
-    first, second = (fit_baselines(["tfidf"], TRAIN, NAMES)["tfidf"](TRAIN) for _ in range(2))
+    first, second = (fitted(["tfidf"], TRAIN, NAMES)["tfidf"](TRAIN) for _ in range(2))
     assert first.equals(second)
 
 
 def test_baselines_are_those_that_the_columns_allow() -> None:
     names = ["majority", "tfidf", "lexicon"]
-    assert list(fit_baselines(names, TRAIN, NAMES)) == ["majority", "tfidf"]
+    assert list(fitted(names, TRAIN, NAMES)) == ["majority", "tfidf"]
     train = pa.table({"text": ["Rome"], "entities": pa.array([[]], ENTITIES)})
-    assert list(fit_baselines(names, train, NAMES)) == ["lexicon"]
-    assert fit_baselines(["majority"], train, NAMES) == {}
+    context = Context((TEXT, ENTITIES_COLUMN), NAMES)
+    assert list(fit_baselines(names, train, context)) == ["lexicon"]
+    assert fit_baselines(["majority"], train, context) == {}
 
 
 def test_tfidf_on_the_shipped_corpus_is_no_straw_man(newsroom: Path) -> None:
@@ -91,7 +104,7 @@ def test_tfidf_on_the_shipped_corpus_is_no_straw_man(newsroom: Path) -> None:
         rows([items[i]["en"] for i in part], [NAMES[items[i]["is_sports"]] for i in part])
         for part in (order[:735], order[735:])
     ]
-    found = fit_baselines(["tfidf"], parts[0], NAMES)["tfidf"](parts[1])
+    found = fitted(["tfidf"], parts[0], NAMES)["tfidf"](parts[1])
     right = np.array(found["prediction"].to_pylist()) == np.array(parts[1]["label"].to_pylist())
     assert right.mean() > 0.86
 

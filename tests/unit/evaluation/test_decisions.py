@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from pipeline.evaluation.baselines import class_predictions
+from pipeline.evaluation.baselines.labels import class_predictions
 from pipeline.evaluation.curves import (
     MAX_POINTS,
     average_precision,

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.evaluation import tables
-from pipeline.evaluation.baselines import class_predictions
+from pipeline.evaluation.baselines.labels import class_predictions
 from pipeline.evaluation.context import Context
 from pipeline.evaluation.decisions import Decisions, decisions
 from pipeline.evaluation.measure import Measured, measure

@@ -1,0 +1,1 @@
+"""Simple models beside the fine-tuned one, learned from the train split alone."""
