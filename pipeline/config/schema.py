@@ -13,6 +13,7 @@ from pipeline.config.data import DataConfig, Sha256
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+_TRACKED_MODEL = r"runs:/[^/@\s]+|models:/[^/@]+(/[1-9][0-9]*|@[^/@\s]+)"
 
 
 class TaskConfig(Group):
@@ -29,16 +30,19 @@ class TaskConfig(Group):
 class CheckpointConfig(Section):
     """Where pretrained weights come from."""
 
-    source: Literal["package", "directory", "hub", "scratch"]
-    """An installed Python package, a local directory, the Hugging Face hub, or no weights."""
+    source: Literal["package", "directory", "hub", "run", "scratch"]
+    """An installed Python package, a local directory such as `runs/<…>/model`, the Hugging Face
+    hub, a model that the tracking store holds, or no weights."""
     location: str = ""
-    """`package/subdirectory` of the package, the directory's path, or the hub id."""
+    """`package/subdirectory` of the package, the directory's path, the hub id, or for source run
+    `runs:/<run id>`, `models:/<name>/<version>` or `models:/<name>@<alias>`."""
     revision: str | None = Field(default=None, min_length=7)
     """Commit of the hub repository; needed for source hub."""
     hub_id: str | None = None
     """The hub repository whose weights a package or directory carries, for the model card."""
     sha256: dict[str, Sha256] = Field(default_factory=dict)
-    """Pinned contents of files, by name; checked before anything is loaded."""
+    """Pinned contents of files, by name; checked before anything is loaded. What another experiment
+    trained needs a pin of its weights, or the next training of it would change this one."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -46,6 +50,11 @@ class CheckpointConfig(Section):
             raise ValueError("location is needed, except for source scratch, which has none")
         if self.source == "hub" and self.revision is None:
             raise ValueError("a hub checkpoint needs a revision (a commit), or it may change")
+        if self.source == "run" and not re.fullmatch(_TRACKED_MODEL, self.location):
+            raise ValueError(
+                "for source run, location is `runs:/<run id>`, `models:/<name>/<version>` or "
+                f"`models:/<name>@<alias>`; got {self.location!r}"
+            )
         return self
 
 
@@ -65,7 +74,7 @@ class TokenizerConfig(Section):
 class ArchitectureConfig(Section):
     """A model trained from scratch."""
 
-    kind: Literal["bert", "gpt2", "lstm"]
+    kind: Literal["bert", "gpt2", "lstm", "ngram_bag"]
     """The architecture."""
     hidden_size: Count = 128
     """Width of hidden states."""
@@ -79,6 +88,10 @@ class ArchitectureConfig(Section):
     """Width of feed-forward layers; by default four times the hidden size."""
     bidirectional: bool = False
     """Whether an lstm reads both ways."""
+    max_ngram: Count = 2
+    """Longest run of tokens that has an embedding (ngram_bag)."""
+    num_buckets: Count = 131_072
+    """Embeddings that all runs of two or more tokens share, by their hash (ngram_bag)."""
 
 
 class ModelConfig(Group):
@@ -196,6 +209,9 @@ class TrainerConfig(Group):
     ddp_find_unused_parameters_true."""
     validations_per_epoch: Count = 1
     """Evenly spread validations, the last one at the end of the epoch."""
+    validation_generation_rows: Count | None = 500
+    """Rows, evenly spread over the split, whose texts a validation generates where the task does
+    that; the loss is that of all rows. None for all of them."""
     early_stopping_patience: Count | None = None
     """Validations without improvement after which training stops."""
     early_stopping_min_delta: float = Field(default=0.0, ge=0.0)
@@ -232,7 +248,8 @@ class EvaluationConfig(Group):
         "tfidf",
         "lexicon",
     )
-    """Simple models evaluated beside: majority and tfidf for labels, lexicon for entities."""
+    """Simple models evaluated beside, where they suit the task: majority and tfidf for labels, sets
+    of them and numbers, lexicon for entities."""
     num_mistakes: int = Field(default=50, ge=0)
     """Most confident mistakes on the error page."""
     num_calibration_bins: int = Field(default=15, ge=2)

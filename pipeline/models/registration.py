@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 import pipeline.models.lstm  # noqa: F401
+import pipeline.models.ngram_bag  # noqa: F401
