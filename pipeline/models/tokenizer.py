@@ -47,6 +47,7 @@ def make_tokenizer(
         ConfigError: If tokenizer, checkpoint and `max_length` contradict each other.
         DataError: If the train split gives no vocabulary.
     """
+    from pipeline.models.architectures.sizes import has_token_types
     from pipeline.models.vocabulary import train_tokenizer
 
     options = model.tokenizer
@@ -57,6 +58,7 @@ def make_tokenizer(
             vocab_size=options.vocab_size,
             lowercase=options.lowercase,
             special_tokens=options.special_tokens,
+            token_types=has_token_types(model.architecture),
         )
     elif options.kind != "pretrained":
         raise ConfigError(

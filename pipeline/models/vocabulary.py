@@ -28,6 +28,7 @@ def train_tokenizer(
     vocab_size: int,
     lowercase: bool,
     special_tokens: bool,
+    token_types: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Trains a tokenizer; equally frequent tokens are taken in the order of their characters.
 
@@ -39,6 +40,7 @@ def train_tokenizer(
         lowercase: Whether text is lower-cased first.
         special_tokens: Whether [CLS] and [SEP] frame a text. All five special tokens are in the
             vocabulary in either case.
+        token_types: Whether the model is told which of two texts a token is of.
 
     Raises:
         DataError: If the texts hold no word.
@@ -72,8 +74,10 @@ def train_tokenizer(
             pair="[CLS] $A [SEP] $B:1 [SEP]:1",
             special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
         )
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if token_types else [])]
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
+        model_input_names=names,
         pad_token="[PAD]",  # noqa: S106
         unk_token="[UNK]",  # noqa: S106
         cls_token="[CLS]",  # noqa: S106

@@ -70,7 +70,7 @@ def encode_texts(
         "length": pa.array(np.minimum(num_tokens, np.int32(max_length))),
         "input_ids": _framed(ids, lengths, room, prefix, suffix),
         "num_tokens": pa.array(num_tokens),
-        "num_unknown": pa.array(_count(ids, lengths, tokenizer.unk_token_id)),
+        "num_unknown": pa.array(count_ids(ids, lengths, tokenizer.unk_token_id)),
     }
     if offsets:
         pairs = chain.from_iterable(encoding.offsets for encoding in encodings)
@@ -131,7 +131,7 @@ def _framed(
     return pa.ListArray.from_arrays(pa.array(bounds), pa.array(result))
 
 
-def _count(
+def count_ids(
     ids: Int32Array, lengths: npt.NDArray[np.int64], wanted: int | None
 ) -> npt.NDArray[np.int32]:
     """How often `wanted` occurs in each of the concatenated rows."""

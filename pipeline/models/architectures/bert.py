@@ -11,6 +11,9 @@ from pipeline.tasks.processor import Processor
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+TOKEN_TYPES = True
+"""It has segment embeddings."""
+
 
 def settings(
     sizes: ArchitectureConfig, processor: Processor, max_length: int, entries: dict[str, Any]

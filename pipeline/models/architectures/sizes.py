@@ -1,6 +1,8 @@
-"""Sizes that transformers of several kinds share."""
+"""Sizes that transformers of several kinds share, and what an architecture reads."""
 
 from __future__ import annotations
+
+import importlib
 
 from pipeline.config.schema import ArchitectureConfig
 from pipeline.errors import ConfigError, Problem
@@ -31,3 +33,14 @@ def inner_size(sizes: ArchitectureConfig) -> int:
             ]
         )
     return sizes.intermediate_size or 4 * sizes.hidden_size
+
+
+def has_token_types(architecture: ArchitectureConfig | None) -> bool:
+    """Whether the architecture can be told which of two texts a token is of.
+
+    Its module then holds `TOKEN_TYPES = True`.
+    """
+    if architecture is None:
+        return False
+    made = importlib.import_module(f"pipeline.models.architectures.{architecture.kind}")
+    return bool(getattr(made, "TOKEN_TYPES", False))

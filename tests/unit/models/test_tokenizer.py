@@ -129,3 +129,14 @@ def test_from_scratch_a_vocabulary_is_made_of_the_train_split() -> None:
 def test_from_scratch_without_a_word_there_is_no_vocabulary() -> None:
     with pytest.raises(DataError, match="no word"):
         make_tokenizer(scratch(), root=Path(), train_texts=["", "  "])
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "lstm"])
+def test_from_scratch_types_of_tokens_go_to_a_model_that_knows_them(kind: str) -> None:
+    architecture = ArchitectureConfig.model_validate({"kind": kind})
+    model = scratch().model_copy(update={"architecture": architecture})
+    tokenizer = make_tokenizer(model, root=Path(), train_texts=TEXTS)
+    types = tokenizer(TEXTS[0], TEXTS[0], return_token_type_ids=True)["token_type_ids"]
+    assert types[0] == 0
+    assert types[-1] == 1
+    assert ("token_type_ids" in tokenizer.model_input_names) == (kind == "bert")
