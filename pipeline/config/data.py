@@ -23,12 +23,25 @@ class FileConfig(Section):
     """The file's pinned content. Needed for a file outside `data/`."""
 
 
+class MediaConfig(Section):
+    """Recordings or pictures whose names stand in the rows."""
+
+    path: str = Field(min_length=1)
+    """A directory, or a .zip, from the project's root."""
+    sha256: Sha256 | None = None
+    """The pinned content: of a .zip its own, of a directory that of the names and contents of all
+    its files. Needed outside `data/`."""
+
+
 class FormatConfig(Section):
     """How raw files are read."""
 
-    kind: Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "span_json"] | None = None
+    kind: (
+        Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "span_json", "folder"] | None
+    ) = None
     """The file format; by default the file name's ending decides. span_json is json or jsonl whose
-    entities stand in the column `label`, unless data.columns says otherwise."""
+    entities stand in the column `label`, unless data.columns says otherwise. folder is a directory
+    or .zip of recordings or pictures: each is a row, its folder's name the label."""
     encoding: str = "utf-8"
     """Text encoding of the file."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -255,6 +268,8 @@ class QualityConfig(Section):
     """Share of entities whose ends lie inside a token."""
     empty_share: Threshold = Threshold(warn=0.0, error=0.05)
     """Share of rows whose text is empty or only white space. Such rows are left out."""
+    unreadable_share: Threshold = Threshold(warn=0.0, error=0.05)
+    """Share of rows whose recording or picture is missing or damaged. Such rows are left out."""
 
 
 class DataConfig(Group):
@@ -262,6 +277,11 @@ class DataConfig(Group):
 
     files: dict[FileRole, FileConfig] = Field(default_factory=dict)
     """Raw files by role. `all` or `train` is divided as `split` says where roles are missing."""
+    media: MediaConfig | None = None
+    """Where the recordings or pictures lie that rows name."""
+    bad_media: Literal["skip", "error"] = "skip"
+    """Rows whose recording or picture is missing or damaged are left out and named in the report,
+    or the first of them is an error."""
     hub: HubConfig | None = None
     """A hub dataset in place of files."""
     format: FormatConfig = FormatConfig()

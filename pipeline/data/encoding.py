@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data.media_rows import with_contents
 from pipeline.data.prefetch import prefetched
 from pipeline.data.writing import SplitWriter
 from pipeline.tasks.base import Column, Task
-from pipeline.tasks.columns import input_bytes
+from pipeline.tasks.columns import input_bytes, media_columns
 
 if TYPE_CHECKING:
     from pipeline.tasks.processor import Processor
 
 CHUNK_ROWS = 8_192
 """Most rows encoded at once; also the rows of a record batch on disk."""
+MEDIA_ROWS = 256
+"""Most rows with recordings or pictures encoded at once: what is made of a file can be far larger
+than the file."""
 CHUNK_BYTES = 4 * 2**20
-"""Bytes of text encoded at once; a longer text is a chunk of its own."""
+"""Bytes of text, or of files, encoded at once; a longer one is a chunk of its own."""
 
 
 def encode_split(
@@ -31,6 +35,7 @@ def encode_split(
     processor: Processor,
     label_names: Sequence[str],
     max_length: int,
+    root: Path | None = None,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> SplitWriter:
     """Encodes a split to a file; memory is bounded by the chunk, whatever the number of rows.
@@ -44,6 +49,7 @@ def encode_split(
         processor: Turns inputs into numbers.
         label_names: Names by label id.
         max_length: Most tokens a row keeps.
+        root: Where the paths of recordings and pictures start; by default where the process runs.
         on_rows: Told how many further rows are written.
 
     Returns:
@@ -55,13 +61,16 @@ def encode_split(
     """
 
     def encode(chunk: pa.Table) -> pa.Table:
-        encoded = task.encode(chunk, processor, label_names, max_length=max_length)
+        full = with_contents(chunk, task.columns, root or Path())
+        encoded = task.encode(full, processor, label_names, max_length=max_length)
         for name in encoded.column_names:
             chunk = chunk.append_column(encoded.schema.field(name), encoded[name])
         return chunk
 
+    max_rows = MEDIA_ROWS if media_columns(task.columns) else CHUNK_ROWS
+    parts = chunks(rows, task.columns, max_rows=max_rows)
     with SplitWriter(path) as writer:
-        for encoded in prefetched(encode, chunks(rows, task.columns), 1):
+        for encoded in prefetched(encode, parts, 1):
             writer.write(encoded)
             on_rows(encoded.num_rows)
     return writer

@@ -45,7 +45,9 @@ class ColumnHasher:
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
             self._add(f"{path}#", np.asarray(array.value_lengths()).astype(np.int64))
             self._feed(f"{path}[]", array.flatten())
-        elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        elif pa.types.is_fixed_size_list(kind):
+            self._feed(f"{path}[{kind.list_size}]", array.flatten())
+        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or _is_text(kind):
             lengths, data = _string_parts(array)
             self._add(f"{path}#", lengths)
             self._add(path, data)
@@ -57,9 +59,14 @@ class ColumnHasher:
         part.update(np.ascontiguousarray(values).data)
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether values are strings."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def _string_parts(array: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Byte lengths and joined bytes of strings without nulls."""
-    large = array.cast(pa.large_string())
+    """Byte lengths and joined bytes of strings, or of bytes, without nulls."""
+    large = array.cast(pa.large_string() if _is_text(array.type) else pa.large_binary())
     if not len(large):
         return np.zeros(0, np.int64), np.zeros(0, np.uint8)
     _, offsets, data = large.buffers()

@@ -11,18 +11,21 @@ import pyarrow as pa
 from pipeline.config.data import DataConfig
 from pipeline.data.entities import Entity, read_entities
 from pipeline.data.labels import LabelMapper
+from pipeline.data.media import MediaSource
+from pipeline.data.media_rows import MediaReader
 from pipeline.data.rules import RuleError
 from pipeline.data.sources.conll import TAGS, TOKENS
+from pipeline.data.sources.folder import FILE, FOLDER
 from pipeline.data.sources.raw import RawRows, WantedColumns
 from pipeline.data.tags import entities_of_tags
 from pipeline.data.values import ARROW_TYPES, parser
 from pipeline.errors import ConfigError, DataError, Problem, did_you_mean
 from pipeline.tasks.base import Column
-from pipeline.tasks.columns import text_columns
+from pipeline.tasks.columns import media_columns, text_columns
 
 OURS = ("tokens", "tags", "group", "id")
 """Columns that any task may have mapped."""
-SHARED = ("text", "label", "entities")
+SHARED = ("text", "label", "entities", "audio", "image")
 """Columns that a data option may map for tasks other than the one at hand."""
 SLICES = "slices"
 """Our column of what `data.slices` names: for each row texts such as `source=wire`."""
@@ -49,6 +52,13 @@ class RowMapper:
             mapped = {"tokens": TOKENS, "tags": TAGS, **mapped}
         elif kind == "span_json":
             mapped = {"entities": "label", **mapped}
+        elif kind == "folder":
+            mapped = {
+                **{one.name: FILE for one in media_columns(columns)},
+                "label": FOLDER,
+            } | mapped
+        self._is_folder = kind == "folder"
+        self.media = MediaReader(columns, fatal=config.bad_media == "error")
         self._config = config
         self._columns = tuple(columns)
         self._texts = text_columns(columns)
@@ -98,13 +108,20 @@ class RowMapper:
         """Label names by id, as far as the config says them."""
         return self._labels.configured_names
 
-    def table(self, rows: RawRows, file: str) -> pa.Table:
+    def table(self, rows: RawRows, file: str, media: MediaSource | None = None) -> pa.Table:
         """Maps a batch of rows; those that lack what the task reads are left out and counted.
 
+        Args:
+            rows: As they stand in the file.
+            file: Its name.
+            media: Where the recordings or pictures lie that rows name.
+
         Raises:
+            ConfigError: If rows name such files and `media` is None.
             DataError: If a value breaks a rule; the error names file and row.
         """
         made: list[dict[str, Any]] = []
+        numbers: list[int] = []
         for number in range(len(rows.numbers)):
             raw = {
                 ours: rows.columns[name][number]
@@ -129,6 +146,9 @@ class RowMapper:
             elif row is not None:
                 own = raw.get("id")
                 made.append({**row, "id": f"{file}:{line}" if own is None else str(own)})
+                numbers.append(line)
+        made, left_out = self.media.read(made, numbers, media, file=file, is_folder=self._is_folder)
+        self.dropped.update(left_out)
         return self._as_table(made, file, rows)
 
     def check_positive(self) -> None:

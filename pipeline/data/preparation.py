@@ -33,6 +33,7 @@ class CleanSplits:
         dropped: Rows left out, by reason.
         cleaning: What each step did, for the quality report.
         sources: SHA-256 of each raw file, or revision of the hub dataset.
+        bad_media: Names and reasons of the first recordings or pictures that are bad.
     """
 
     tables: Mapping[str, pa.Table]
@@ -40,6 +41,7 @@ class CleanSplits:
     dropped: Mapping[str, int]
     cleaning: Sequence[Mapping[str, Any]]
     sources: Mapping[str, str]
+    bad_media: Sequence[Mapping[str, Any]] = ()
 
 
 def clean_splits(
@@ -86,7 +88,9 @@ def clean_splits(
         label_names=mapper.label_names,
         dropped=dict(mapper.dropped),
         cleaning=[*mapper.report(), *cleaning.report()],
-        sources={source.name: source.version for source in sources},
+        sources={source.name: source.version for source in sources}
+        | {one.media.name: one.media.version for one in sources if one.media is not None},
+        bad_media=tuple(mapper.media.bad),
     )
 
 
@@ -112,7 +116,8 @@ class _Reader:
         read = 0
         for raw in source.read(self._mapper.wanted):
             rows = raw if self._max_rows is None else raw.first(self._max_rows - read)
-            cleaned = self._cleaning.clean(self._mapper.table(rows, source.name))
+            mapped = self._mapper.table(rows, source.name, source.media)
+            cleaned = self._cleaning.clean(mapped)
             yield self._without_empty(cleaned)
             read += len(rows.numbers)
             self._on_rows(len(rows.numbers))

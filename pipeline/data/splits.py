@@ -14,7 +14,7 @@ from pipeline.config.data import SplitConfig
 from pipeline.data.store import SPLITS
 from pipeline.errors import DataError
 from pipeline.tasks.base import Column
-from pipeline.tasks.columns import input_texts
+from pipeline.tasks.columns import input_keys
 
 Assignment = npt.NDArray[np.int8]
 """For each row the number of its split in `SPLITS`."""
@@ -45,7 +45,7 @@ def assign(
         VALIDATION: config.validation if "validation" in missing else 0.0,
     }
     if config.method == "hash":
-        return _by_hash(input_texts(rows, columns), shares, config.seed)
+        return _by_hash(input_keys(rows, columns), shares, config.seed)
     generator = np.random.default_rng(config.seed)
     if config.method == "group":
         if "group" not in rows.column_names:

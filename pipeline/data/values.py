@@ -12,6 +12,7 @@ from pipeline.data.entities import ENTITIES_TYPE
 from pipeline.data.labels import LabelMapper
 from pipeline.data.rules import RuleError
 from pipeline.tasks.base import Column, Kind
+from pipeline.tasks.columns import MEDIA_TYPE
 
 ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "text": pa.string(),
@@ -19,6 +20,8 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "labels": pa.list_(pa.string()),
     "number": pa.float64(),
     "entities": ENTITIES_TYPE,
+    "audio": MEDIA_TYPE,
+    "image": MEDIA_TYPE,
 }
 """Types of canonical columns; that of any other kind is known once values are seen."""
 
@@ -27,7 +30,7 @@ Parse = Callable[[Any], Any]
 
 
 def parser(column: Column, labels: LabelMapper) -> Parse:
-    """What reads the values of a column; entities need their text and are read elsewhere.
+    """What reads the values of a column; entities and files are read elsewhere.
 
     Args:
         column: Name and kind.

@@ -124,6 +124,7 @@ def _prepare(
             splits=splits,
             label_names=label_names,
             processor=processor,
+            root=root,
             directory=directory,
             bar=bar,
         )
@@ -139,6 +140,7 @@ def _prepare(
             config=config.data.quality,
             dropped=splits.dropped,
             cleaning=splits.cleaning,
+            bad_media=splits.bad_media,
             trained_tokenizer=config.model.tokenizer.kind != "pretrained",
         )
         bar.update(checking, total=1, completed=1)
@@ -154,6 +156,7 @@ def _encode(
     splits: CleanSplits,
     label_names: tuple[str, ...],
     processor: Processor,
+    root: Path,
     directory: Path,
     bar: Progress,
 ) -> DatasetInfo:
@@ -167,6 +170,7 @@ def _encode(
             processor=processor,
             label_names=label_names,
             max_length=config.model.max_length,
+            root=root,
             on_rows=lambda count: bar.advance(encoding, count),
         )
         for name, table in splits.tables.items()

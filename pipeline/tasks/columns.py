@@ -18,6 +18,14 @@ IntArray = npt.NDArray[np.int64]
 
 SEPARATOR = "\n"
 """Stands between the texts of a row that is read as one text."""
+MEDIA_KINDS = frozenset({"audio", "image"})
+"""Kinds of columns whose values are files."""
+MEDIA_TYPE = pa.struct(
+    [pa.field("path", pa.string()), pa.field("sha256", pa.string()), pa.field("size", pa.int64())]
+)
+"""A recording or picture in a canonical row: where it lies, its SHA-256 and its bytes' number."""
+CONTENT_TYPE = pa.struct([pa.field("path", pa.string()), pa.field("bytes", pa.binary())])
+"""A recording or picture as `Task.encode` gets it."""
 
 
 def input_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -35,20 +43,44 @@ def text_columns(columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(column.name for column in columns if column.kind == "text")
 
 
+def media_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns whose values are files."""
+    return tuple(column for column in columns if column.kind in MEDIA_KINDS)
+
+
 def input_texts(rows: pa.Table, columns: Sequence[Column]) -> pa.ChunkedArray:
-    """What a person reads of each row's inputs, as one text, `[rows]`.
+    """What a person reads of each row's inputs, as one text, `[rows]`; of a file its path.
 
     Args:
         rows: Rows with the input columns.
         columns: The task's.
     """
-    texts = [rows[column.name] for column in input_columns(columns) if column.kind == "text"]
+    return _joined(rows, columns, "path")
+
+
+def input_keys(rows: pa.Table, columns: Sequence[Column]) -> pa.ChunkedArray:
+    """What tells inputs apart, as one text, `[rows]`: texts themselves, of a file its SHA-256."""
+    return _joined(rows, columns, "sha256")
+
+
+def _joined(rows: pa.Table, columns: Sequence[Column], part: str) -> pa.ChunkedArray:
+    texts = [
+        pc.struct_field(rows[column.name], part)
+        if column.kind in MEDIA_KINDS
+        else rows[column.name]
+        for column in input_columns(columns)
+        if column.kind == "text" or column.kind in MEDIA_KINDS
+    ]
     return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, SEPARATOR)
 
 
 def input_bytes(rows: pa.Table, columns: Sequence[Column]) -> IntArray:
-    """Bytes of each row's inputs, `[rows]`."""
-    return pc.binary_length(input_texts(rows, columns)).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+    """Bytes of each row's inputs, `[rows]`; of a file those of its content."""
+    sizes: IntArray = pc.binary_length(input_texts(rows, columns)).to_numpy().astype(np.int64)
+    for column in media_columns(columns):
+        values = pc.struct_field(rows[column.name], "size").to_numpy()
+        sizes = sizes + values.astype(np.int64)
+    return sizes
 
 
 def with_input_text(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
@@ -96,7 +128,14 @@ def label_ids(rows: pa.Table, label_names: Sequence[str]) -> IntArray:
 def describe_row(rows: pa.Table, row: int) -> str:
     """A row in words, for messages: its id where it has one, and how its text begins."""
     name = f"the row {rows['id'][row].as_py()!r}" if "id" in rows.column_names else "a row"
-    return f"{name} ({str(rows['text'][row].as_py())[:40]!r} …)"
+    if "text" in rows.column_names:
+        return f"{name} ({str(rows['text'][row].as_py())[:40]!r} …)"
+    files = (rows[field.name][row].as_py() for field in rows.schema if _is_file(field.type))
+    return f"{name} ({', '.join(str(file['path']) for file in files)})".removesuffix(" ()")
+
+
+def _is_file(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("path") >= 0)
 
 
 def list_values(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[Any], IntArray]:

@@ -22,6 +22,7 @@ _ROOMS = {
     "errors",
     "evaluation",
     "export",
+    "images",
     "manifest",
     "metrics",
     "models",

@@ -20,7 +20,7 @@ from pipeline.config.schema import (
 from pipeline.provenance import versions
 
 _LIBRARIES = ("python", "torch", "transformers", "pytorch-lightning", "numpy")
-_CODE = ("data", "models", "tasks", "training")
+_CODE = ("data", "images", "models", "tasks", "training")
 _NOT_DETERMINING = {"name", "state_interval_seconds", "log_every_n_steps"}
 
 

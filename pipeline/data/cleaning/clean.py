@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.config.data import (
     CleaningStep,
@@ -27,7 +28,7 @@ from pipeline.data.cleaning.words import Segment, StopWords
 from pipeline.data.entities import ENTITIES_TYPE, Entity
 from pipeline.errors import ConfigError, Problem
 from pipeline.tasks.base import Column
-from pipeline.tasks.columns import SEPARATOR, text_columns
+from pipeline.tasks.columns import SEPARATOR, media_columns, text_columns
 
 
 def make_step(config: CleaningStep) -> TextStep | None:
@@ -106,6 +107,7 @@ class Cleaning:
         self._counts = [StepCounts() for _ in steps]
         self._seen: list[set[bytes]] = [set() for _ in steps]
         self._texts = text_columns(columns)
+        self._media = tuple(column.name for column in media_columns(columns))
         if any(column.kind == "entities" for column in columns):
             _check_aligned(self._configs, self._steps)
 
@@ -139,7 +141,9 @@ class Cleaning:
         config, seen = self._configs[number], self._seen[number]
         fold = isinstance(config, DeduplicateStep) and config.ignore_case
         fresh = []
-        texts = zip(*(rows[name].to_pylist() for name in self._texts), strict=True)
+        compared = [rows[name] for name in self._texts]
+        compared += [pc.struct_field(rows[name], "sha256") for name in self._media]
+        texts = zip(*(column.to_pylist() for column in compared), strict=True)
         for text in map(SEPARATOR.join, texts):
             content = (text.lower() if fold else text).encode()
             key = hashlib.blake2b(content, digest_size=16).digest()

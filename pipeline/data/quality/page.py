@@ -9,6 +9,7 @@ from pipeline.data.quality.charts import class_bars, length_histogram
 from pipeline.data.quality.finding import Finding, show
 from pipeline.data.quality.frame import SIGNS, document, prose
 from pipeline.data.quality.report import QualityReport
+from pipeline.data.quality.statistics import SplitStatistics
 
 MOST_CLASSES = 20
 
@@ -19,8 +20,7 @@ def page(report: QualityReport) -> str:
     fine = [one for one in report.findings if one.severity == "ok"]
     body = [
         f"<h1>Data quality: {escape(report.dataset)}</h1>",
-        f'<p class="faint">{escape(report.task)} · tokenizer of {escape(report.tokenizer)} · at '
-        f"most {report.max_length:,} tokens</p>",
+        f'<p class="faint">{escape(report.task)} · {_encoded_by(report)}</p>',
         _verdict(report),
         _split_table(report),
         "<h2>Findings</h2>",
@@ -35,12 +35,24 @@ def page(report: QualityReport) -> str:
             if part.classes
         ),
         "</div>",
-        '<h2>Tokens per row</h2><p class="faint">Before cutting, special tokens included.</p>',
-        *(_lengths(name, report) for name in report.splits),
+        '<h2>Tokens per row</h2><p class="faint">Before cutting, special tokens included.</p>'
+        if _has_tokens(report)
+        else "",
+        *(_lengths(name, report) for name in report.splits if _has_tokens(report)),
         "<h2>Cleaning</h2>",
         _cleaning(report),
     ]
     return document(f"Data quality: {report.dataset}", "".join(body))
+
+
+def _has_tokens(report: QualityReport) -> bool:
+    return all(part.has_tokens for part in report.splits.values())
+
+
+def _encoded_by(report: QualityReport) -> str:
+    if not _has_tokens(report):
+        return f"for {escape(report.tokenizer)}"
+    return f"tokenizer of {escape(report.tokenizer)} · at most {report.max_length:,} tokens"
 
 
 def _verdict(report: QualityReport) -> str:
@@ -59,16 +71,25 @@ def _verdict(report: QualityReport) -> str:
 def _split_table(report: QualityReport) -> str:
     lines = [
         f'<tr><th scope="row">{escape(name)}</th><td>{part.rows:,}</td>'
-        f"<td>{len(part.classes) or '–'}</td><td>{part.lengths['p50']:.0f}</td>"
-        f"<td>{part.lengths['p95']:.0f}</td><td>{part.lengths['p100']:.0f}</td>"
-        f"<td>{show(part.truncated_rows / max(part.rows, 1), 'share')}</td>"
-        f"<td>{show(part.unknown_tokens / max(part.tokens, 1), 'share')}</td></tr>"
+        f"<td>{len(part.classes) or '–'}</td>{_token_cells(part)}</tr>"
         for name, part in report.splits.items()
     ]
+    tokens = "<th>Median tokens</th><th>95 %</th><th>Longest</th><th>Cut</th><th>Unknown</th>"
     return (
         '<div class="scroll"><table class="splits"><thead><tr><th>Split</th><th>Rows</th>'
-        "<th>Classes</th><th>Median tokens</th><th>95 %</th><th>Longest</th><th>Cut</th>"
-        f"<th>Unknown</th></tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"<th>Classes</th>{tokens if _has_tokens(report) else ''}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _token_cells(part: SplitStatistics) -> str:
+    if not part.has_tokens:
+        return ""
+    return (
+        f"<td>{part.lengths['p50']:.0f}</td>"
+        f"<td>{part.lengths['p95']:.0f}</td><td>{part.lengths['p100']:.0f}</td>"
+        f"<td>{show(part.truncated_rows / max(part.rows, 1), 'share')}</td>"
+        f"<td>{show(part.unknown_tokens / max(part.tokens, 1), 'share')}</td>"
     )
 
 

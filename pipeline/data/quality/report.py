@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config.data import QualityConfig
-from pipeline.data.quality import checks, token_checks
+from pipeline.data.quality import checks, media_checks, token_checks
 from pipeline.data.quality.duplicates import near_duplicates
 from pipeline.data.quality.finding import ORDER, Finding, Severity, count_of, finding, show
 from pipeline.data.quality.keys import label_keys, text_keys
 from pipeline.data.quality.statistics import SplitStatistics, histogram_bin_width, split_statistics
 from pipeline.tasks.base import Column
-from pipeline.tasks.columns import with_input_text
+from pipeline.tasks.columns import input_columns, input_keys, media_columns, with_input_text
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def assess(
     config: QualityConfig,
     dropped: Mapping[str, int],
     cleaning: Sequence[Mapping[str, Any]] = (),
+    bad_media: Sequence[Mapping[str, Any]] = (),
     trained_tokenizer: bool = False,
 ) -> QualityReport:
     """Checks encoded splits.
@@ -84,8 +85,10 @@ def assess(
         dropped: Rows left out before, by reason: `null` (no text or no label), `empty` (text of
             only white space), and others.
         cleaning: What each cleaning step did.
+        bad_media: Names and reasons of some recordings or pictures that were left out.
         trained_tokenizer: Whether the tokenizer's vocabulary was made from the train split.
     """
+    keys = {name: text_keys(input_keys(table, columns)) for name, table in splits.items()}
     splits = {name: with_input_text(table, columns) for name, table in splits.items()}
     bin_width = histogram_bin_width(splits.values())
     statistics = {
@@ -97,18 +100,24 @@ def assess(
         )
         for name, table in splits.items()
     }
-    keys = {name: text_keys(table["text"]) for name, table in splits.items()}
     kept = sum(table.num_rows for table in splits.values())
+    has_files = bool(media_columns(input_columns(columns)))
+    has_tokens = all(part.has_tokens for part in statistics.values())
     found: list[Finding | None] = [
         *_left_out(dropped, kept, config),
         checks.exact_duplicates(splits, keys, config),
-        *near_duplicates(splits, keys, config),
+        *([] if has_files else near_duplicates(splits, keys, config)),
         checks.leakage(splits, keys, config),
-        token_checks.truncated(statistics, max_length, config),
-        token_checks.unknown_tokens(statistics, tokenizer, config, trained=trained_tokenizer),
-        token_checks.tokens_per_character(statistics, tokenizer),
         token_checks.misaligned_entities(splits, config),
     ]
+    if has_tokens:
+        found += [
+            token_checks.truncated(statistics, max_length, config),
+            token_checks.unknown_tokens(statistics, tokenizer, config, trained=trained_tokenizer),
+            token_checks.tokens_per_character(statistics, tokenizer),
+        ]
+    if media_columns(columns):
+        found.append(media_checks.unreadable(dropped, kept, bad_media, config))
     targets = {column.name: column.kind for column in columns if column.is_target}
     for target, kind in targets.items():
         if kind in {"label", "labels", "number", "entities"}:

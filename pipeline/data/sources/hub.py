@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import content_hash, file_sha256
 from pipeline.config.data import HubConfig
-from pipeline.data.sources.pins import DATA_DIRECTORY, is_below_data
+from pipeline.data.sources.pins import DATA_DIRECTORY, directory_sha256, is_below_data
 from pipeline.data.sources.raw import BATCH_ROWS, RawRows, WantedColumns
 from pipeline.errors import DataError, EnvironmentProblem
 
@@ -34,8 +33,7 @@ def hub_version(hub: HubConfig, root: Path) -> str:
             file=hub.dataset,
             remedy=f"move it below {DATA_DIRECTORY}/, for example with `dvc add`",
         )
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return content_hash({str(path.relative_to(directory)): file_sha256(path) for path in files})
+    return directory_sha256(directory)
 
 
 def read_hub(hub: HubConfig, split: str, root: Path, wanted: WantedColumns) -> Iterator[RawRows]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.artifacts import file_sha256
-from pipeline.config.data import FileConfig
+from pipeline.artifacts import content_hash, file_sha256
+from pipeline.config.data import FileConfig, MediaConfig
 from pipeline.data.sources.raw import SourceFile
 from pipeline.errors import DataError, EnvironmentProblem, did_you_mean
 
@@ -33,8 +34,57 @@ def checked_file(config: FileConfig, role: str, root: Path) -> SourceFile:
         raise DataError(
             "the file is empty", file=config.path, remedy="fetch it again; it should hold rows"
         )
+    return _pinned(config, path, f"data.files.{role}", root, file_sha256)
+
+
+def checked_media(config: FileConfig | MediaConfig, key: str, root: Path) -> SourceFile:
+    """Finds a directory or .zip of recordings or pictures, as `checked_file` does a file.
+
+    Args:
+        config: Path and pin.
+        key: The dotted key of the config that names it.
+        root: The project's root.
+
+    Raises:
+        DataError: If it is missing, neither of both, not what is pinned, or outside `data/` and not
+            pinned.
+        EnvironmentProblem: If it cannot be read.
+    """
+    path = root / config.path
+    if path.is_dir():
+        return _pinned(config, path, key, root, directory_sha256)
+    if not path.is_file():
+        raise DataError(
+            "there is no such directory or .zip",
+            file=config.path,
+            remedy=f"put it there, or correct {key}.path",
+        )
+    if path.suffix.lower() != ".zip":
+        raise DataError(
+            "recordings and pictures are read from a directory or a .zip, and this is neither",
+            file=config.path,
+            remedy=f"name a directory or a .zip in {key}.path",
+        )
+    return _pinned(config, path, key, root, file_sha256)
+
+
+def directory_sha256(directory: Path, hash_file: Callable[[Path], str] = file_sha256) -> str:
+    """A hash over names and contents of all files below a directory, as 64 hex digits."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return content_hash({str(path.relative_to(directory)): hash_file(path) for path in files})
+
+
+def _pinned(
+    config: FileConfig | MediaConfig,
+    path: Path,
+    key: str,
+    root: Path,
+    hash_of: Callable[[Path], str],
+) -> SourceFile:
+    """Compares a content with what the config pins under a key."""
+    what = "directory" if path.is_dir() else "file"
     try:
-        found = file_sha256(path)
+        found = hash_of(path)
     except OSError as error:
         raise EnvironmentProblem(
             f"cannot read {config.path}: {error.strerror or error}",
@@ -42,19 +92,19 @@ def checked_file(config: FileConfig, role: str, root: Path) -> SourceFile:
         ) from error
     if config.sha256 is None and not is_below_data(path, root):
         raise DataError(
-            f"the file lies outside {DATA_DIRECTORY}/, so DVC does not see when it changes, and "
-            "data.files pins no content",
+            f"the {what} lies outside {DATA_DIRECTORY}/, so DVC does not see when it changes, and "
+            f"{key} pins no content",
             file=config.path,
             remedy=f"move it below {DATA_DIRECTORY}/, or paste this line under "
-            f"data.files.{role}:\n    sha256: {found}",
+            f"{key}:\n    sha256: {found}",
         )
     if config.sha256 not in {None, found}:
         raise DataError(
-            f"this is not the file that the config pins: its sha256 is {found}, "
-            f"but data.files.{role}.sha256 is {config.sha256}",
+            f"this is not the {what} that the config pins: its sha256 is {found}, "
+            f"but {key}.sha256 is {config.sha256}",
             file=config.path,
-            remedy="fetch the file again; or, if the new content is meant, paste this line under "
-            f"data.files.{role}:\n    sha256: {found}",
+            remedy="fetch it again; or, if the new content is meant, paste this line under "
+            f"{key}:\n    sha256: {found}",
         )
     return SourceFile(path, config.path, found)
 
@@ -71,8 +121,8 @@ def _not_a_file(path: Path, name: str, role: str) -> DataError:
         return DataError(
             "this is a directory, not a file",
             file=name,
-            remedy=f"name a file in data.files.{role}.path, or give the directory as "
-            "data.hub.dataset",
+            remedy=f"name a file in data.files.{role}.path, give the directory as "
+            "data.hub.dataset, or set data.format.kind=folder if its files are the rows",
         )
     directory = path.parent
     if not directory.is_dir():

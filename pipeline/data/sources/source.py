@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pipeline.config.data import DataConfig
+from pipeline.config.data import DataConfig, FileConfig, FileRole, MediaConfig
+from pipeline.data.media import MediaSource
+from pipeline.data.sources.folder import read_folder
 from pipeline.data.sources.formats import format_kind, read_rows
 from pipeline.data.sources.hub import hub_version, read_hub
-from pipeline.data.sources.pins import checked_file
+from pipeline.data.sources.pins import checked_file, checked_media
 from pipeline.data.sources.raw import RawRows, WantedColumns
 
-ROLES = ("all", "train", "validation", "test")
+ROLES: tuple[FileRole, ...] = ("all", "train", "validation", "test")
 """In the order in which files are read."""
 
 
@@ -27,6 +29,7 @@ class Source:
         version: SHA-256 of the file, or revision of the hub dataset.
         kind: The file's format; None for a hub dataset.
         read: Reads it in batches.
+        media: Where the recordings or pictures lie that its rows name; None for texts alone.
     """
 
     role: str
@@ -34,6 +37,7 @@ class Source:
     version: str
     kind: str | None
     read: Callable[[WantedColumns], Iterator[RawRows]]
+    media: MediaSource | None = None
 
 
 def open_sources(config: DataConfig, root: Path) -> list[Source]:
@@ -46,6 +50,7 @@ def open_sources(config: DataConfig, root: Path) -> list[Source]:
     Raises:
         DataError: If a file is missing, empty, of unknown format, not pinned or not the pinned one.
     """
+    media = None if config.media is None else _media(config.media, "data.media", root)
     if config.hub is not None:
         version = hub_version(config.hub, root)
         splits = config.hub.splits
@@ -56,16 +61,25 @@ def open_sources(config: DataConfig, root: Path) -> list[Source]:
                 version,
                 None,
                 partial(read_hub, config.hub, splits[role], root),
+                media,
             )
             for role in ROLES
             if role in splits
         ]
-    sources = []
-    for role in ROLES:
-        if role not in config.files:
-            continue
-        file = checked_file(config.files[role], role, root)
-        kind = format_kind(file.name, config.format)
-        read = partial(read_rows, file, kind, config.format)
-        sources.append(Source(role, file.name, file.sha256, kind, read))
-    return sources
+    return [_source(config, role, root, media) for role in ROLES if role in config.files]
+
+
+def _source(config: DataConfig, role: FileRole, root: Path, media: MediaSource | None) -> Source:
+    if config.format.kind == "folder":
+        folder = _media(config.files[role], f"data.files.{role}", root)
+        read = partial(read_folder, folder)
+        return Source(role, folder.name, folder.version, "folder", read, folder)
+    file = checked_file(config.files[role], role, root)
+    kind = format_kind(file.name, config.format)
+    rows = partial(read_rows, file, kind, config.format)
+    return Source(role, file.name, file.sha256, kind, rows, media)
+
+
+def _media(config: FileConfig | MediaConfig, key: str, root: Path) -> MediaSource:
+    place = checked_media(config, key, root)
+    return MediaSource(place.path, place.name, place.sha256)

@@ -1,0 +1,187 @@
+"""Columns of recordings and pictures: names become contents that were read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.data.media import MediaSource, read_media
+from pipeline.data.rules import RuleError
+from pipeline.errors import ConfigError, DataError, Problem
+from pipeline.tasks.base import Column, Kind
+from pipeline.tasks.columns import CONTENT_TYPE, media_columns
+
+UNREADABLE, OTHER_FILE = "unreadable", "other file"
+"""Why a row is left out: its file is missing or damaged, or of no ending that its kind has."""
+ENDINGS: Mapping[Kind, frozenset[str]] = {
+    "image": frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}),
+    "audio": frozenset({".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff"}),
+}
+"""What a folder's files of each kind end in."""
+_MOST_NAMED = 20
+_THREADS = 4
+
+
+def check_content(kind: Kind, content: bytes) -> None:
+    """Decodes the content of a file to see whether it is whole.
+
+    Raises:
+        DataError: Without file and row, if it is not.
+    """
+    if not content:
+        raise DataError("the file is empty", remedy="fetch it again, or leave it out")
+    if kind in _CHECKS:
+        _CHECKS[kind](content)
+
+
+def _image(content: bytes) -> None:
+    from pipeline.images.decoding import check_image
+
+    check_image(content)
+
+
+_CHECKS: Mapping[Kind, Callable[[bytes], None]] = {"image": _image}
+"""What decodes a content of each kind."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A row's file: its canonical value, or what is wrong with it."""
+
+    value: Mapping[str, Any] | None = None
+    reason: str = UNREADABLE
+    error: DataError | None = None
+
+
+@dataclass
+class MediaReader:
+    """Reads and checks the files that rows name, several at a time.
+
+    Attributes:
+        columns: The task's; those of media are read.
+        fatal: Whether a bad file is an error; otherwise its row is left out.
+        bad: Names and reasons of the first bad files.
+    """
+
+    columns: Sequence[Column]
+    fatal: bool = False
+    bad: list[dict[str, Any]] = field(default_factory=list)
+
+    def read(
+        self,
+        rows: Sequence[dict[str, Any]],
+        numbers: Sequence[int],
+        source: MediaSource | None,
+        *,
+        file: str,
+        is_folder: bool,
+    ) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        """Replaces names by canonical values: path, SHA-256 and size.
+
+        Args:
+            rows: Rows whose columns of media hold names.
+            numbers: Their numbers in the file.
+            source: Where the files lie.
+            file: What the rows were read from.
+            is_folder: Whether the rows are the source's files, of which others are left out.
+
+        Returns:
+            The rows whose files are sound, and how many others there are, by reason.
+
+        Raises:
+            ConfigError: If rows name files and nothing says where these lie.
+            DataError: If a file is bad and that is fatal.
+        """
+        left_out: dict[str, int] = {}
+        kept = list(zip(rows, numbers, strict=True))
+        for column in media_columns(self.columns):
+            if not kept:
+                continue
+            if source is None:
+                raise _no_place(column)
+            look = partial(_look, kind=column.kind, source=source, any_ending=not is_folder)
+            with ThreadPoolExecutor(_THREADS) as pool:
+                found = list(pool.map(look, [row[column.name] for row, _ in kept]))
+            sound = []
+            for (row, number), one in zip(kept, found, strict=True):
+                if one.value is not None:
+                    sound.append(({**row, column.name: one.value}, number))
+                    continue
+                left_out[one.reason] = left_out.get(one.reason, 0) + 1
+                if one.error is not None:
+                    self._reject(row[column.name], one.error, file, number)
+            kept = sound
+        return [row for row, _ in kept], left_out
+
+    def _reject(self, name: Any, error: DataError, file: str, number: int) -> None:
+        if self.fatal:
+            raise DataError(
+                f"{name}: {error.message}",
+                file=file,
+                row=number,
+                remedy=f"{error.remedy}; data.bad_media=skip leaves such rows out",
+            ) from error
+        if len(self.bad) < _MOST_NAMED:
+            self.bad.append({"file": str(name), "row": f"{file}:{number}", "reason": error.message})
+
+
+def _look(value: Any, *, kind: Kind, source: MediaSource, any_ending: bool) -> _Found:
+    try:
+        if not isinstance(value, str):
+            raise RuleError(f"a name of a file is expected, got {value!r}", "map the right column")
+        if not any_ending and PurePosixPath(value).suffix.lower() not in ENDINGS[kind]:
+            return _Found(reason=OTHER_FILE)
+        name = source.find(value)
+        content = source.read(name)
+        check_content(kind, content)
+    except RuleError as error:
+        return _Found(error=DataError(str(error), remedy=error.remedy))
+    except DataError as error:
+        return _Found(error=error)
+    digest = hashlib.sha256(content).hexdigest()
+    return _Found({"path": source.full_name(name), "sha256": digest, "size": len(content)})
+
+
+def _no_place(column: Column) -> ConfigError:
+    return ConfigError(
+        [
+            Problem(
+                "data.media",
+                f"the column {column.name} names files, and nothing says where they lie",
+                remedy="set data.media.path to their directory or .zip",
+            )
+        ]
+    )
+
+
+def with_contents(rows: pa.Table, columns: Sequence[Column], root: Path) -> pa.Table:
+    """The rows as a task encodes them: in columns of media the path and the bytes.
+
+    Args:
+        rows: Canonical rows.
+        columns: The task's.
+        root: The project's root.
+
+    Raises:
+        DataError: If a file is no longer there.
+    """
+    for column in media_columns(columns):
+        names = [value["path"] for value in rows[column.name].to_pylist()]
+        made = pa.array(
+            [{"path": name, "bytes": content} for name, content in _contents(names, root)],
+            CONTENT_TYPE,
+        )
+        rows = rows.set_column(rows.column_names.index(column.name), column.name, made)
+    return rows
+
+
+def _contents(names: Sequence[str], root: Path) -> Iterator[tuple[str, bytes]]:
+    for name in names:
+        yield name, read_media(name, root)

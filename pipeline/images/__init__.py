@@ -1,0 +1,1 @@
+"""Pictures as bytes to numbers: decoded, resized, changed at random."""
