@@ -18,6 +18,8 @@ from pipeline.errors import EnvironmentProblem, UserError
 
 PROCESSOR_DIRECTORY = "processor"
 """Below a prepared dataset: what encoded its rows, such as a tokenizer."""
+MANIFEST_FILE = "manifest.json"
+"""Beside the weights of a model that this pipeline trained: what made it."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,37 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.artifacts import read_json, write_json
+from pipeline.artifacts import MANIFEST_FILE, read_json, write_json
 from pipeline.errors import UserError
 
-FILE_NAME = "manifest.json"
+FILE_NAME = MANIFEST_FILE
+
+
+class ParentModel(BaseModel):
+    """The model of another training whose weights a model began with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    location: str
+    """Where it was taken from, as the config names it."""
+    weights_sha256: str
+    """SHA-256 of its weights; that of a list of them where they are in several files."""
+    run_key: str | None = None
+    """Its run's own key; None where this pipeline did not train it."""
+    run_id: str | None = None
+    """The id of its run in the tracking store, where that is known."""
+    experiment: str | None = None
+    """The experiment that made it, where that is known."""
+
+    def tags(self) -> dict[str, str]:
+        """What runs are found by."""
+        known = {
+            "checkpoint.run_id": self.run_id,
+            "checkpoint.run_key": self.run_key,
+            "checkpoint.experiment": self.experiment,
+            "checkpoint.weights_sha256": self.weights_sha256,
+        }
+        return {name: value for name, value in known.items() if value is not None}
 
 
 class Manifest(BaseModel):
@@ -42,6 +69,8 @@ class Manifest(BaseModel):
     host: str
     checkpoint: str
     """Where the pretrained weights came from, in words."""
+    parent_model: ParentModel | None = None
+    """The model that another training made and this one began with."""
     num_parameters: int
     num_trainable_parameters: int
     epochs: int

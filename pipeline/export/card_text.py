@@ -233,9 +233,24 @@ def _environment(facts: CardFacts) -> str:
         f"Configuration: `{manifest.config_hash}` (SHA-256)",
         f"Data: `{manifest.dataset_fingerprint}` (SHA-256)",
         f"Run: `{manifest.run_key}`",
+        *_parent_model(facts),
         "Versions: " + ", ".join(f"{name} {v}" for name, v in sorted(manifest.versions.items())),
     ]
     return "## Environment\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _parent_model(facts: CardFacts) -> list[str]:
+    """Which training made the weights that this one began with, where one did."""
+    parent = facts.manifest.parent_model
+    if parent is None:
+        return []
+    run = parent.run_id or parent.run_key
+    told = [
+        *([f"experiment `{parent.experiment}`"] if parent.experiment else []),
+        *([f"run `{run}`"] if run else []),
+        f"weights `{parent.weights_sha256}` (SHA-256)",
+    ]
+    return [f"Pre-trained by {', '.join(told)}"]
 
 
 def _words(task: str) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pipeline.config.schema import CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.lineage.worktree import CleanTree
+from pipeline.models.pins import fetched_name
 
 
 def input_paths(config: Mapping[str, Any]) -> list[str]:
@@ -57,12 +59,17 @@ def _paths(config: Mapping[str, Any]) -> Iterator[str]:
     data = config.get("data") or {}
     for file in (data.get("files") or {}).values():
         yield str(file["path"])
+    media = str((data.get("media") or {}).get("path", ""))
+    if media:
+        yield media
     dataset = str((data.get("hub") or {}).get("dataset", ""))
     if dataset.startswith("./"):
         yield dataset
     checkpoint = (config.get("model") or {}).get("checkpoint") or {}
     if checkpoint.get("source") == "directory":
         yield str(checkpoint["location"])
+    if checkpoint.get("source") == "run":
+        yield f".cache/{fetched_name(CheckpointConfig.model_validate(checkpoint))}"
 
 
 def _checked_out(path: Path, project: Path, root: Path) -> bool:

@@ -22,7 +22,7 @@ from pipeline.artifacts import (
 )
 from pipeline.comparison.loading import title
 from pipeline.config.compose import compose
-from pipeline.config.schema import TrackingConfig
+from pipeline.config.schema import CheckpointConfig, TrackingConfig
 from pipeline.console import notice, out, warn
 from pipeline.data.store import INFO_FILE
 from pipeline.errors import PipelineError, UserError
@@ -37,6 +37,7 @@ from pipeline.manifest import FILE_NAME as MANIFEST
 from pipeline.models.locate import WEIGHTS
 from pipeline.provenance import machine
 from pipeline.reports.words import duration
+from pipeline.stages.checkpoints import fetch_checkpoint
 from pipeline.tracking.marking import set_tags
 from pipeline.tracking.reading import RunReader
 
@@ -65,6 +66,8 @@ def reproduce(word: str, root: Path) -> int:
     reader = RunReader(tracking, lasting)
     origin = find_origin(reader, model_run(reader, word))
     require_revision(root, origin.revision)
+    checkpoint = (origin.config.get("model") or {}).get("checkpoint") or {"source": "scratch"}
+    fetch_checkpoint(CheckpointConfig.model_validate(checkpoint), tracking, root)
     paths = input_paths(origin.config)
     folder = cache_root(root) / "reproduce" / origin.record.run_id[:12]
     log = folder.with_suffix(".log")

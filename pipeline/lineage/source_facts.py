@@ -85,6 +85,19 @@ def _checkpoint(record: RunRecord) -> Iterator[Fact]:
         yield "checkpoint", told
     elif "model.name" in params:
         yield "checkpoint", f"none: {params['model.name']} starts from random weights"
+    yield from _parent_model(record)
+
+
+def _parent_model(record: RunRecord) -> Iterator[Fact]:
+    """Which training made the weights that this one began with, where one did."""
+    names = {"run_id": "run", "experiment": "experiment", "weights_sha256": "weights"}
+    told = [
+        f"{word} {record.tags[f'checkpoint.{name}']}"
+        for name, word in names.items()
+        if f"checkpoint.{name}" in record.tags
+    ]
+    if told:
+        yield "", f"trained by {', '.join(told)}"
 
 
 def _machine(record: RunRecord) -> Iterator[Fact]:

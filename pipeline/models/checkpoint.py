@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts import PROCESSOR_DIRECTORY
 from pipeline.config.schema import ModelConfig
 from pipeline.errors import UserError
+from pipeline.manifest import ParentModel
 from pipeline.models.locate import check_weights, describe, locate
+from pipeline.models.parents import parent_model
 from pipeline.models.processor import load_processor
 from pipeline.tasks.processor import Processor
 
@@ -28,12 +30,14 @@ class Checkpoint:
         directory: The checkpoint's local directory, of safetensors only; None from scratch.
         section: The section `model` of the config.
         processor: What encodes the model's inputs; None if not known yet.
+        parent: The model that another training made, if that is what it is.
     """
 
     description: str
     directory: Path | None
     section: ModelConfig
     processor: Processor | None
+    parent: ParentModel | None = None
 
     def load_model(self, head: Head, **config: Any) -> PreTrainedModel:
         """Makes the model in float32, in evaluation mode.
@@ -84,7 +88,8 @@ def open_checkpoint(model: ModelConfig, *, root: Path, dataset_dir: Path | None)
             scratch, the size of the vocabulary. May be None for a pretrained checkpoint.
 
     Raises:
-        CheckpointError: If it is missing, damaged, a pickle, or not what the config pins.
+        CheckpointError: If it is missing, damaged, a pickle, not what the config pins, or made by
+            another training and not pinned.
         EnvironmentProblem: If the hub cannot be reached and its cache has no copy.
         UserError: If a model from scratch has no tokenizer yet.
     """
@@ -101,4 +106,10 @@ def open_checkpoint(model: ModelConfig, *, root: Path, dataset_dir: Path | None)
         return Checkpoint(description, None, model, processor)
     directory = locate(model.checkpoint, root=root, weights=True)
     check_weights(directory)
-    return Checkpoint(describe(model.checkpoint), directory, model, processor)
+    return Checkpoint(
+        describe(model.checkpoint),
+        directory,
+        model,
+        processor,
+        parent_model(model.checkpoint, directory),
+    )

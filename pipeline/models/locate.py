@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import unchanged_file_sha256
+from pipeline.artifacts import MANIFEST_FILE, unchanged_file_sha256
 from pipeline.config.schema import CheckpointConfig
 from pipeline.errors import CheckpointError, EnvironmentProblem
+from pipeline.models.pins import MODEL, fetched_directory, unpinned
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -36,6 +37,8 @@ def describe(checkpoint: CheckpointConfig) -> str:
 def locate(checkpoint: CheckpointConfig, *, root: Path, weights: bool) -> Path:
     """Finds, or for source hub downloads, the checkpoint's directory and checks pinned files.
 
+    A model of the tracking store must have been fetched before (`stages.checkpoints`).
+
     Args:
         checkpoint: What the config says; any source but scratch.
         root: The directory that relative paths start from.
@@ -45,13 +48,21 @@ def locate(checkpoint: CheckpointConfig, *, root: Path, weights: bool) -> Path:
         A local directory that holds `config.json`.
 
     Raises:
-        CheckpointError: If it is missing, is not a model's directory, or is not what is pinned.
+        CheckpointError: If it is missing, is not a model's directory, is not what is pinned, or was
+            trained by a pipeline and is not pinned.
         EnvironmentProblem: If the hub cannot be reached and its cache has no copy.
     """
     if checkpoint.source == "package":
         directory = _package_directory(checkpoint.location)
     elif checkpoint.source == "hub":
         directory = _hub_directory(checkpoint, weights=weights)
+    elif checkpoint.source == "run":
+        directory = fetched_directory(checkpoint, root) / MODEL
+        if not directory.is_dir():
+            raise CheckpointError(
+                f"{checkpoint.location} was not fetched from the tracking store to {directory}",
+                remedy="run `python -m pipeline prepare` or `train`, which fetch it",
+            )
     else:
         directory = root / checkpoint.location
     if not directory.is_dir():
@@ -59,6 +70,8 @@ def locate(checkpoint: CheckpointConfig, *, root: Path, weights: bool) -> Path:
             f"model.checkpoint.location: {checkpoint.location}, but {directory} is no directory",
             remedy="put the checkpoint there or correct model.checkpoint.location",
         )
+    if checkpoint.source == "run" or (directory / MANIFEST_FILE).is_file():
+        _require_pins(checkpoint, directory)
     _check_pinned(directory, checkpoint.sha256, weights=weights)
     read_model_config(directory)
     return directory
@@ -217,6 +230,13 @@ def _hub_directory(checkpoint: CheckpointConfig, *, weights: bool) -> Path:
             f"{checkpoint.revision}` and copy that cache here (HF_HOME names it), or choose a "
             "model that needs no network: model=minilm, model=bert_scratch, model=bert_scratch_zh",
         ) from error
+
+
+def _require_pins(checkpoint: CheckpointConfig, directory: Path) -> None:
+    """Refuses weights that another training may replace and that the config does not pin."""
+    files = weight_files(directory)
+    if any(path.name not in checkpoint.sha256 for path in files):
+        raise unpinned(checkpoint, {path.name: unchanged_file_sha256(path) for path in files})
 
 
 def _check_pinned(directory: Path, pinned: Mapping[str, str], *, weights: bool) -> None:

@@ -14,9 +14,11 @@ from pipeline.artifacts import (
 )
 from pipeline.config.schema import Config
 from pipeline.data.sources.hub import hub_version
+from pipeline.data.sources.pins import directory_sha256
 from pipeline.data.store import INFO_FILE
 from pipeline.provenance import versions
 from pipeline.stages import prepare
+from pipeline.stages.checkpoints import fetch_checkpoint
 from pipeline.training.identity import code_hashes
 
 _LIBRARIES = ("python", "tokenizers", "transformers", "pyarrow", "numpy")
@@ -43,6 +45,7 @@ def prepared_dataset(config: Config, *, root: Path) -> Path:
     """
     from filelock import FileLock
 
+    fetch_checkpoint(config.model.checkpoint, config.tracking, root)
     outputs = Outputs(cache_root(root) / "datasets" / dataset_key(config, root=root)[:32])
     if not (outputs.dataset / INFO_FILE).is_file():
         try:
@@ -76,11 +79,20 @@ def dataset_key(config: Config, *, root: Path) -> str:
 
 
 def _raw(config: Config, root: Path) -> Any:
+    paths: dict[str, Path] = {role: root / file.path for role, file in config.data.files.items()}
+    if config.data.media is not None:
+        paths["media"] = root / config.data.media.path
+    found: dict[str, Any] = {role: _content(path) for role, path in paths.items()}
     if config.data.hub is not None:
-        return hub_version(config.data.hub, root)
-    paths = {role: root / file.path for role, file in config.data.files.items()}
-    # A missing file is prepare's to report, in its own words.
-    return {role: unchanged_file_sha256(p) if p.is_file() else None for role, p in paths.items()}
+        found["hub"] = hub_version(config.data.hub, root)
+    return found
+
+
+def _content(path: Path) -> str | None:
+    """A hash of a file or directory; None where there is none: prepare says so in its words."""
+    if path.is_dir():
+        return directory_sha256(path, unchanged_file_sha256)
+    return unchanged_file_sha256(path) if path.is_file() else None
 
 
 def _tokenizer(config: Config, root: Path) -> Any:

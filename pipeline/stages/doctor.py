@@ -165,7 +165,9 @@ def _config(overrides: Sequence[str], root: Path) -> tuple[Config | None, Check]
 def _data(config: Config, root: Path) -> Check:
     if config.data.hub is not None:
         return Check("data", "ok", f"hub dataset {config.data.hub.dataset}, read by prepare")
-    missing = [file.path for file in config.data.files.values() if not (root / file.path).is_file()]
+    named = [file.path for file in config.data.files.values()]
+    named += [config.data.media.path] if config.data.media is not None else []
+    missing = [path for path in named if not (root / path).exists()]
     if missing:
         return Check(
             "data",
@@ -173,21 +175,23 @@ def _data(config: Config, root: Path) -> Check:
             f"missing: {', '.join(missing)}",
             f"put the files there; conf/data/{config.data.name}.yaml says where they come from",
         )
-    sizes = [(root / file.path).stat().st_size / 1e6 for file in config.data.files.values()]
+    sizes = [(root / path).stat().st_size / 1e6 for path in named]
     return Check("data", "ok", f"{config.data.name}: {len(sizes)} file(s), {sum(sizes):.1f} MB")
 
 
 def _checkpoint(config: Config, root: Path) -> Check:
     from pipeline.models.locate import check_weights, describe, locate
+    from pipeline.stages.checkpoints import fetch_checkpoint
 
     checkpoint = config.model.checkpoint
     if checkpoint.source == "scratch":
         return Check("checkpoint", "ok", "none: the model is trained from scratch")
-    return _guarded(
-        "checkpoint",
-        lambda: check_weights(locate(checkpoint, root=root, weights=True)),
-        describe(checkpoint),
-    )
+
+    def look() -> None:
+        fetch_checkpoint(checkpoint, config.tracking, root)
+        check_weights(locate(checkpoint, root=root, weights=True))
+
+    return _guarded("checkpoint", look, describe(checkpoint))
 
 
 def _guarded(subject: str, look: Callable[[], object], fine: str) -> Check:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.artifacts import Outputs, cache_root, write_json
+from pipeline.artifacts import Outputs, cache_root, lasting_root, write_json
 from pipeline.config.compose import config_hash
 from pipeline.config.schema import Config
 from pipeline.data.loader import BatchLoader
@@ -16,7 +16,7 @@ from pipeline.data.preprocessing import FILE_NAME as PREPROCESSING
 from pipeline.data.store import EncodedDataset
 from pipeline.errors import UserError
 from pipeline.evaluation.inference import predict_split, torch_run
-from pipeline.manifest import Manifest
+from pipeline.manifest import Manifest, ParentModel
 from pipeline.models.checkpoint import Checkpoint, open_checkpoint
 from pipeline.models.locate import weight_files
 from pipeline.models.method import MethodReport, apply_method
@@ -27,6 +27,7 @@ from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task, primary_metric
 from pipeline.tasks.tensors import to_tensors
 from pipeline.tracking.log import RunLog
+from pipeline.tracking.state import known_run_id
 from pipeline.training.curves import curve_rows
 from pipeline.training.fit import FitResult, fit
 from pipeline.training.hardware import (
@@ -63,6 +64,7 @@ class Training:
         primary: The metric that chooses weights.
         model: The model, changed in place by `fit`.
         method: How much of it is trained.
+        parent: The model of another training that it begins with, if it does.
         usage: What training took, once it has begun.
         earlier_seconds: Time of its earlier parts, if it was interrupted.
 
@@ -92,6 +94,7 @@ class Training:
         seed_initialisation(config.seed)
         self.model: PreTrainedModel = self.task.build_model(self._checkpoint, info.label_names)
         self.method: MethodReport = apply_method(self.model, config.method)
+        self.parent: ParentModel | None = _with_run(self._checkpoint.parent, root)
         self.usage = Usage()
         self.earlier_seconds = 0.0
 
@@ -213,6 +216,7 @@ class Training:
             versions=provenance.versions,
             host=provenance.machine.host,
             checkpoint=self._checkpoint.description,
+            parent_model=self.parent,
             num_parameters=self.method.num_parameters,
             num_trainable_parameters=self.method.num_trainable_parameters,
             epochs=fitted.epochs,
@@ -227,6 +231,13 @@ class Training:
         )
         manifest.write(directory)
         return manifest
+
+
+def _with_run(parent: ParentModel | None, root: Path) -> ParentModel | None:
+    """Adds the id of the parent's run where its journal is here."""
+    if parent is None or parent.run_id is not None or parent.run_key is None:
+        return parent
+    return parent.model_copy(update={"run_id": known_run_id(lasting_root(root), parent.run_key)})
 
 
 def weights_key(config: Config, dataset_fingerprint: str, checkpoint: Checkpoint) -> str:

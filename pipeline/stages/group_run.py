@@ -14,6 +14,7 @@ from pipeline.data.quality.finding import count_of
 from pipeline.data.store import INFO_FILE
 from pipeline.errors import EnvironmentProblem, PipelineError
 from pipeline.stages import prepare
+from pipeline.stages.checkpoints import fetch_checkpoint
 from pipeline.stages.datasets import dataset_key
 from pipeline.stages.group import (
     PREPARED_FROM,
@@ -113,6 +114,7 @@ def _prepare(group: Group, root: Path, *, again: bool) -> None:
     from filelock import FileLock
 
     for member in group.members[:1] if group.shares_dataset else group.members:
+        fetch_checkpoint(member.config.model.checkpoint, member.config.tracking, root)
         key = dataset_key(member.config, root=root)
         dataset = member.outputs.dataset
         note = dataset.with_name(PREPARED_FROM)

@@ -12,6 +12,7 @@ from pipeline.config.compose import config_hash, load_config, save_config
 from pipeline.config.schema import Config
 from pipeline.console import notice, warn
 from pipeline.errors import PipelineError
+from pipeline.stages.checkpoints import fetch_checkpoint
 from pipeline.stages.compose import compose_checked
 from pipeline.stages.group_run import run_group
 from pipeline.stages.restore import STAGE_VARIABLE, restore_outputs
@@ -59,6 +60,8 @@ def run_stage(stage: str, overrides: Sequence[str], *, root: Path) -> None:
 
 
 def _call(stage: str, config: Config, root: Path, outputs: Outputs) -> None:
+    if stage in {"prepare", "train"}:
+        fetch_checkpoint(config.model.checkpoint, config.tracking, root)
     module = importlib.import_module(f"pipeline.stages.{stage}")
     module.run(config, root=root, outputs=outputs)
 

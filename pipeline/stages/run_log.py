@@ -226,6 +226,7 @@ def _restored_tags(config: Config, manifest: Manifest) -> dict[str, str]:
         "config.hash": manifest.config_hash,
         "data.hash": manifest.dataset_fingerprint,
         "checkpoint": manifest.checkpoint,
+        **({} if manifest.parent_model is None else manifest.parent_model.tags()),
         "host": manifest.host,
         **{f"version.{name}": version for name, version in manifest.versions.items()},
     }

@@ -108,6 +108,7 @@ def _tracked(
         "data.name": info.name,
         "data.hash": info.fingerprint,
         "checkpoint": training.checkpoint,
+        **({} if training.parent is None else training.parent.tags()),
     }
     with open_stage_runs(config, keys, root=root, stage="train", tags=tags) as runs:
         log = runs.model

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from pipeline.tracking.journal import FILE_NAME, STATE_NAME
+from pipeline.tracking.journal import FILE_NAME, STATE_NAME, journal_directory
 
 
 @dataclass
@@ -68,6 +68,17 @@ class DeliveryState:
         scratch = directory / f".{STATE_NAME}.{os.getpid()}"
         scratch.write_text(json.dumps(asdict(self)), encoding="utf-8")
         scratch.replace(directory / STATE_NAME)
+
+
+def known_run_id(root: Path, key: str) -> str | None:
+    """The MLflow run of a key, if its journal here was delivered to any store.
+
+    Args:
+        root: `artifacts.lasting_root()`.
+        key: The run's own key.
+    """
+    state = DeliveryState._of_last_delivery(journal_directory(root, key))
+    return None if state is None else state.run_id
 
 
 def pending_events(directory: Path, store: str) -> int:
