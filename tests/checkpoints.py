@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 WORDS = ["the", "match", "was", "won", "by", "home", "team", "in", "last", "minute"]
+PIECES = ["<pad>", "</s>", "<unk>", "▁", *(f"▁{word}" for word in WORDS), *"abcdeghilmnorstuvwxy"]
 BERT_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"球赛新闻"]
 
 
@@ -14,7 +15,7 @@ class MakeCheckpoint(Protocol):
     """What the fixture `make_checkpoint` gives."""
 
     def __call__(self, kind: str, name: str | None = None, **config: Any) -> Path:
-        """Writes a checkpoint of bert, ernie, gpt2 or distilbert under the test's directory.
+        """Writes a checkpoint of a family that `write_checkpoint` knows under the test's directory.
 
         Args:
             kind: The family.
@@ -28,7 +29,7 @@ def write_checkpoint(kind: str, directory: Path, **config: Any) -> Path:
     """Writes random weights, the same each time, a config and a tokenizer's files.
 
     Args:
-        kind: bert, ernie, gpt2 or distilbert.
+        kind: bert, ernie, gpt2, distilbert, marian or t5.
         directory: Where to; made if missing.
         **config: Entries of the model's config.
 
@@ -42,6 +43,8 @@ def write_checkpoint(kind: str, directory: Path, **config: Any) -> Path:
         _body(kind, config).save_pretrained(directory)
     if kind == "gpt2":
         _write_gpt2_tokenizer(directory)
+    elif kind in {"marian", "t5"}:
+        _write_pieces_tokenizer(directory)
     else:
         _write_bert_tokenizer(directory)
     return directory
@@ -65,6 +68,8 @@ def _body(kind: str, config: dict[str, Any]) -> Any:
             }
         )
         return transformers.DistilBertModel(settings)
+    if kind in {"marian", "t5"}:
+        return _translator(kind, config)
     bert = {
         "hidden_size": 16,
         "num_hidden_layers": 3,
@@ -77,6 +82,49 @@ def _body(kind: str, config: dict[str, Any]) -> Any:
     if kind == "ernie":
         return transformers.ErnieModel(transformers.ErnieConfig(**{**bert, **config}))
     return transformers.BertModel(transformers.BertConfig(**{**bert, **config}))
+
+
+def _translator(kind: str, config: dict[str, Any]) -> Any:
+    """An encoder and decoder with ids of `PIECES`."""
+    import transformers
+
+    ids = {"vocab_size": len(PIECES), "pad_token_id": 0, "eos_token_id": 1}
+    ids |= {"decoder_start_token_id": 0}
+    if kind == "t5":
+        config = {"initializer_factor": 10 * config.pop("initializer_range", 0.1), **config}
+        sizes = {"d_model": 16, "d_kv": 8, "num_heads": 2, "d_ff": 32, "num_layers": 2}
+        return transformers.T5ForConditionalGeneration(
+            transformers.T5Config(**{**ids, **sizes, **config})
+        )
+    sizes = {"d_model": 16, "encoder_layers": 2, "decoder_layers": 2}
+    sizes |= {f"{part}_attention_heads": 2 for part in ("encoder", "decoder")}
+    sizes |= {f"{part}_ffn_dim": 32 for part in ("encoder", "decoder")}
+    config = {"init_std": config.pop("initializer_range", 0.1), **config}
+    return transformers.MarianMTModel(
+        transformers.MarianConfig(
+            **{**ids, **sizes, "max_position_embeddings": 64, "dropout": 0.0, **config}
+        )
+    )
+
+
+def _write_pieces_tokenizer(directory: Path) -> None:
+    """Unigram pieces with marked word starts and an end token, as sentencepiece's are."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    scores = [(piece, -float(number)) for number, piece in enumerate(PIECES)]
+    tokenizer = Tokenizer(models.Unigram(scores, unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+    )
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+    ).save_pretrained(directory)
 
 
 def _write_bert_tokenizer(directory: Path) -> None:

@@ -136,6 +136,9 @@ class Task(Protocol):
     matrices, curves, calibration and baselines are made of."""
     tunes: ClassVar[bool] = False
     """Whether `tune` learns something of the validation split."""
+    generates: ClassVar[bool] = False
+    """Whether `predict` writes sequences token by token, which takes long: validations then predict
+    no more rows than `trainer.validation_generation_rows`."""
     model_inputs: ClassVar[tuple[str, ...]] = ("input_ids", "attention_mask")
     """The tensors of a batch that the model's forward pass takes, where the batch has them."""
 
@@ -247,7 +250,7 @@ class Task(Protocol):
         """The forward pass that losses are made of; by default `logits` `[batch, …]`, float32.
 
         Args:
-            model: The model, as it is or compiled.
+            model: The model, as it is or compiled; either way it has the model's attributes.
             batch: From `collate`, on the model's device.
         """
         inputs = {name: batch[name] for name in self.model_inputs if name in batch}
@@ -307,7 +310,8 @@ class Task(Protocol):
         """Metrics over decoded predictions.
 
         Args:
-            predictions: What `decode` returned, for all rows.
+            predictions: What `decode` returned, for all rows; with the column `loss` (float64, of
+                `example_losses`) where those are known.
             rows: The same rows with their references.
             label_names: Names by label id.
             weights: How often each row counts, `[samples, rows]`; by default each counts once.

@@ -152,6 +152,7 @@ def fit(
             precision=precision,
             seed=seed,
             compiled=settings.compile,
+            generation_rows=settings.validation_generation_rows,
             masks=masks,
             rows=rows,
         )

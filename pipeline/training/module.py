@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 from pytorch_lightning import LightningModule
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from pipeline.config.schema import OptimizerConfig
 from pipeline.data.store import EncodedSplit
-from pipeline.tasks.base import Batch, Task, Tensors
+from pipeline.tasks.base import Batch, FloatArray, IntArray, Task, Tensors
 from pipeline.tasks.tensors import to_arrays
 from pipeline.training.cpu_dropout import KeepMasks
 from pipeline.training.hardware import Precision, mixed_precision
@@ -28,6 +28,8 @@ from pipeline.training.randomness import seed_batch
 from pipeline.training.row_gradients import RowGradients
 from pipeline.training.schedules import Schedule
 from pipeline.training.state import TrainingState
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Validation:
 
     Attributes:
         loss: Mean loss of an example, unsmoothed and unweighted.
-        metrics: The task's metrics; None where undefined.
+        metrics: The task's metrics, of the rows that were predicted; None where undefined.
     """
 
     loss: float
@@ -73,7 +75,7 @@ class FineTuner(LightningModule):
         model: What to train; frozen weights do not need gradients.
         task: Its task.
         label_names: Names by label id.
-        validation: The split that is predicted at validations.
+        validation: The split that validations measure.
         plan: Which batches form a step.
         optimizer: The section `optimizer` of the config.
         schedule: Share of the peak learning rate.
@@ -81,6 +83,8 @@ class FineTuner(LightningModule):
         precision: Of the forward pass.
         seed: Of dropout.
         compiled: Whether the model's forward pass is compiled.
+        generation_rows: How many rows, evenly spread, a validation predicts where the task
+            generates; None for all.
         masks: Draws dropout in place of torch; None leaves it to torch.
         rows: Knows gradients of few rows; None where all are dense.
     """
@@ -99,6 +103,7 @@ class FineTuner(LightningModule):
         precision: Precision,
         seed: int,
         compiled: bool,
+        generation_rows: int | None = None,
         masks: KeepMasks | None = None,
         rows: RowGradients | None = None,
     ) -> None:
@@ -120,14 +125,16 @@ class FineTuner(LightningModule):
         run: Callable[..., Any] = model
         if compiled:
             run = torch.compile(model, dynamic=True)
-        self._run = partial(run)  # a module as an attribute would be registered twice
+        self._run = (run,)  # a module as an attribute would be registered twice
         self._masks = masks
         self._rows = rows or RowGradients()
         self._trained = [weight for weight in model.parameters() if weight.requires_grad]
         self._first_batch = 0
         self._optimizer_state: dict[str, Any] | None = None
         self._totals: Tensor | None = None
-        self._predicted: list[tuple[np.ndarray[Any, Any], pa.Table, np.ndarray[Any, Any]]] = []
+        self._losses: list[tuple[IntArray, FloatArray]] = []
+        self._predicted: list[tuple[IntArray, pa.Table]] = []
+        self._chosen = _spread(len(validation), generation_rows if task.generates else None)
 
     def restore(self, state: TrainingState) -> None:
         """Goes on from a state."""
@@ -146,7 +153,7 @@ class FineTuner(LightningModule):
     def forward(self, batch: Batch) -> Tensors:
         """What the task's losses are made of."""
         with mixed_precision(self.device, self._precision):
-            return self._task.forward(self._run, batch)
+            return self._task.forward(self._run[0], batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Adds a batch's gradient, and steps where the plan says so."""
@@ -202,41 +209,67 @@ class FineTuner(LightningModule):
         )
 
     def on_validation_epoch_start(self) -> None:
-        """Forgets the predictions of the validation before."""
-        self._predicted = []
+        """Forgets losses and predictions of the validation before."""
+        self._losses, self._predicted = [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Predicts a batch."""
+        """Measures the loss of a batch, and predicts its rows or the chosen ones of them."""
+        rows = batch["index"].cpu().numpy()
+        kept = self._chosen[rows]
         with torch.inference_mode():
             outputs = self(batch)
-            losses = self._task.example_losses(outputs, batch)
+            example_losses = self._task.example_losses(outputs, batch)
+            losses = example_losses.double().cpu().numpy()
+            self._losses.append((rows, losses))
+            if not kept.any():
+                return
+            if not kept.all():
+                places = torch.from_numpy(np.flatnonzero(kept)).to(self.device)
+                batch = {name: tensor[places] for name, tensor in batch.items()}
+                outputs = {name: tensor[places] for name, tensor in outputs.items()}
+                rows, losses = rows[kept], losses[kept]
             with mixed_precision(self.device, self._precision):
                 found = self._task.predict(self.model, batch, outputs)
-        rows = batch["index"].cpu().numpy()
         decoded = self._task.decode(
             to_arrays(found), self._validation.rows(rows), self._label_names
         )
-        self._predicted.append((rows, decoded, losses.cpu().numpy()))
+        self._predicted.append((rows, decoded.append_column("loss", pa.array(losses))))
 
     def on_validation_epoch_end(self) -> None:
         """Measures the predictions of all processes, each row counted once."""
-        parts = self._predicted
-        self._predicted = []
-        if self.trainer.world_size > 1:
-            gathered: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(gathered, parts)
-            parts = [part for process in gathered for part in process]
-        rows, first = np.unique(np.concatenate([part[0] for part in parts]), return_index=True)
-        predictions = pa.concat_tables([part[1] for part in parts]).take(pa.array(first))
-        losses = np.concatenate([part[2] for part in parts])[first]
+        lost, predicted = self._of_all(self._losses), self._of_all(self._predicted)
+        self._losses, self._predicted = [], []
+        measured, first = np.unique(np.concatenate([rows for rows, _ in lost]), return_index=True)
+        losses = np.concatenate([values for _, values in lost])[first]
+        assert len(measured) == len(self._validation)
+        rows, first = np.unique(np.concatenate([rows for rows, _ in predicted]), return_index=True)
+        predictions = pa.concat_tables([table for _, table in predicted]).take(pa.array(first))
         table, names = self._validation.table, self._label_names
+        if len(rows) < len(measured):
+            table = table.take(pa.array(rows))
         predictions = self._task.tune(predictions, table, names)
         found = self._task.metrics(predictions, table, names)
-        assert len(rows) == len(self._validation)
         self.validated = Validation(
             float(losses.mean(dtype=np.float64)),
             {name: _number(samples[0]) for name, samples in found.items()},
         )
+
+    def _of_all(self, parts: list[Part]) -> list[Part]:
+        """What all processes have found."""
+        if self.trainer.world_size == 1:
+            return parts
+        gathered: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(gathered, parts)
+        return [part for process in gathered for part in process]
+
+
+def _spread(count: int, wanted: int | None) -> npt.NDArray[np.bool_]:
+    """Which of some rows are taken, evenly spread; all where nothing is asked for."""
+    taken = np.ones(count, np.bool_)
+    if wanted is not None and wanted < count:
+        taken[:] = False
+        taken[np.linspace(0, count - 1, wanted).astype(np.int64)] = True
+    return taken
 
 
 def _number(value: np.float64) -> float | None:
