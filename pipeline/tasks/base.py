@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.config.base import Section
+from pipeline.tasks.forward import known_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,7 +141,8 @@ class Task(Protocol):
     """Whether `predict` writes sequences token by token, which takes long: validations then predict
     no more rows than `trainer.validation_generation_rows`."""
     model_inputs: ClassVar[tuple[str, ...]] = ("input_ids", "attention_mask")
-    """The tensors of a batch that the model's forward pass takes, where the batch has them."""
+    """The tensors of a batch that the model's forward pass takes, where the batch has them and the
+    forward pass has parameters of these names."""
 
     def __init__(self, options: Section) -> None: ...
 
@@ -189,7 +191,9 @@ class Task(Protocol):
             First the column `length` (int32): what a row costs in a batch, in tokens or frames,
             after cutting. Then the task's own. For text: `input_ids` (list<int32>, at most
             `max_length`), `num_tokens` (int32, before cutting), `num_unknown` (int32). Target
-            columns are left out where rows have no targets.
+            columns are left out where rows have no targets. A loss that compares rows with each
+            other needs them in one batch: rows with equal numbers in a column `together` (int64)
+            share one, as far as it can hold them.
         """
         ...
 
@@ -253,7 +257,8 @@ class Task(Protocol):
             model: The model, as it is or compiled; either way it has the model's attributes.
             batch: From `collate`, on the model's device.
         """
-        inputs = {name: batch[name] for name in self.model_inputs if name in batch}
+        names = known_inputs(model, self.model_inputs)
+        inputs = {name: batch[name] for name in names if name in batch}
         return {"logits": model(**inputs).logits.float()}
 
     def num_targets(self, batch: Batch) -> Tensor:
@@ -322,6 +327,22 @@ class Task(Protocol):
         """
         ...
 
+    def units(self, rows: pa.Table) -> IntArray | None:  # noqa: ARG002
+        """Which rows can only be measured together, such as the candidates of one query.
+
+        Resamples draw the rows of a unit together and tests exchange them together, so `metrics` is
+        asked under weights that are equal within each unit. A metric for which two models' rows of
+        the same unit must not be mixed has the test `bootstrap`.
+
+        Args:
+            rows: Rows with their references.
+
+        Returns:
+            The unit of each row, numbered from 0 without a gap, `[rows]`; None where every row is
+            measured for itself.
+        """
+        return None
+
     def example_scores(
         self, predictions: pa.Table, rows: pa.Table, label_names: Sequence[str]
     ) -> FloatArray:
@@ -334,7 +355,8 @@ class Task(Protocol):
         """
         ...
 
-    def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
+    def export_spec(self, model: PreTrainedModel) -> ExportSpec:
         """Inputs, outputs and dynamic axes of the exported graph."""
+        names = known_inputs(model, self.model_inputs)
         axes = {0: "batch", 1: "length"}
-        return ExportSpec(self.model_inputs, ("logits",), dict.fromkeys(self.model_inputs, axes))
+        return ExportSpec(names, ("logits",), dict.fromkeys(names, axes))
