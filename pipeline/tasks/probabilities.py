@@ -14,3 +14,8 @@ def softmax(logits: FloatArray) -> FloatArray:
     )
     powers /= powers.sum(axis=-1, keepdims=True)
     return powers
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """Probabilities of each logit for itself, in float64; large logits do not overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
