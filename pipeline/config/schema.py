@@ -61,8 +61,9 @@ class CheckpointConfig(Section):
 class TokenizerConfig(Section):
     """How text becomes tokens."""
 
-    kind: Literal["pretrained", "word", "character", "wordpiece"] = "pretrained"
-    """The checkpoint's own tokenizer, or one trained on the training split."""
+    kind: Literal["pretrained", "word", "character", "wordpiece", "none"] = "pretrained"
+    """The checkpoint's own tokenizer, one trained on the training split, or none for a model that
+    neither reads nor writes tokens."""
     vocab_size: int = Field(default=8_000, ge=8)
     """Largest vocabulary of a trained tokenizer, special tokens included."""
     lowercase: bool = True
@@ -74,7 +75,7 @@ class TokenizerConfig(Section):
 class ArchitectureConfig(Section):
     """A model trained from scratch."""
 
-    kind: Literal["bert", "gpt2", "lstm", "ngram_bag"]
+    kind: Literal["bert", "gpt2", "lstm", "ngram_bag", "conv_recurrent", "audio_cnn"]
     """The architecture."""
     hidden_size: Count = 128
     """Width of hidden states."""
@@ -92,6 +93,28 @@ class ArchitectureConfig(Section):
     """Longest run of tokens that has an embedding (ngram_bag)."""
     num_buckets: Count = 131_072
     """Embeddings that all runs of two or more tokens share, by their hash (ngram_bag)."""
+    conv_channels: Count = 32
+    """Maps of the first convolution (conv_recurrent and audio_cnn)."""
+
+
+class AudioConfig(Section):
+    """How recordings become numbers, for a model from scratch; a checkpoint brings its own way."""
+
+    sample_rate: int = Field(default=16_000, ge=1_000, le=96_000)
+    """Samples a second to which recordings are resampled."""
+    num_mels: int = Field(default=80, ge=8, le=512)
+    """Frequency bands of the log-mel features."""
+    window_ms: Positive = 25.0
+    """Length of a frame in milliseconds."""
+    hop_ms: Positive = 10.0
+    """From one frame to the next in milliseconds."""
+    low_hertz: float = Field(default=20.0, ge=0.0)
+    """Where the lowest band begins."""
+    high_hertz: Positive | None = None
+    """Where the highest band ends; by default half the sample rate."""
+    keep_samples: bool = False
+    """Whether the prepared dataset keeps the sound beside its features, so that the page of
+    mistakes can play it; it takes about twice the space of the features."""
 
 
 class ModelConfig(Group):
@@ -103,8 +126,11 @@ class ModelConfig(Group):
     """How text becomes tokens."""
     architecture: ArchitectureConfig | None = None
     """Needed for, and only for, source scratch."""
+    audio: AudioConfig | None = None
+    """How recordings become numbers (from scratch); by default as the fields of this section say.
+    """
     max_length: int = Field(default=128, ge=2)
-    """Longest input in tokens; longer texts are cut."""
+    """Longest input in tokens, or frames of a recording; longer ones are cut."""
     dropout: Probability | None = None
     """Dropout probability in place of the checkpoint's own."""
     attention: Literal["sdpa", "eager"] = "sdpa"

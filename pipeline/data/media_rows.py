@@ -47,7 +47,13 @@ def _image(content: bytes) -> None:
     check_image(content)
 
 
-_CHECKS: Mapping[Kind, Callable[[bytes], None]] = {"image": _image}
+def _audio(content: bytes) -> None:
+    from pipeline.audio.decoding import check
+
+    check(content)
+
+
+_CHECKS: Mapping[Kind, Callable[[bytes], None]] = {"image": _image, "audio": _audio}
 """What decodes a content of each kind."""
 
 
@@ -159,6 +165,25 @@ def _no_place(column: Column) -> ConfigError:
             )
         ]
     )
+
+
+def content_of(value: str | bytes, kind: Kind, root: Path) -> dict[str, Any]:
+    """A recording or picture to predict for, read and checked.
+
+    Args:
+        value: A path, or the content itself.
+        kind: What it has to be.
+        root: Where paths start.
+
+    Returns:
+        A value of `CONTENT_TYPE`; the path of a bare content is empty.
+
+    Raises:
+        DataError: If it does not exist or is damaged.
+    """
+    path, content = ("", value) if isinstance(value, bytes) else (value, read_media(value, root))
+    check_content(kind, content)
+    return {"path": path, "bytes": content}
 
 
 def with_contents(rows: pa.Table, columns: Sequence[Column], root: Path) -> pa.Table:

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.config.schema import ModelConfig
+from pipeline.models.audio_processor import load_audio_encoder, make_audio_encoder
 from pipeline.models.tokenizer import load_tokenizer, make_tokenizer
 from pipeline.tasks.base import Column
 from pipeline.tasks.processor import Processor
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
 
 
 def make_processor(
@@ -27,9 +30,12 @@ def make_processor(
         ConfigError: If tokenizer, checkpoint and `max_length` contradict each other.
         DataError: If the train split gives no vocabulary.
     """
-    if not any(column.kind in {"text", "messages"} for column in columns):
-        return Processor()
-    return Processor(make_tokenizer(model, root=root, train_texts=train_texts))
+    kinds = {column.kind for column in columns}
+    has_tokens = bool(kinds & {"text", "messages"}) and model.tokenizer.kind != "none"
+    return Processor(
+        text=make_tokenizer(model, root=root, train_texts=train_texts) if has_tokens else None,
+        audio=make_audio_encoder(model, root=root) if "audio" in kinds else None,
+    )
 
 
 def save_processor(processor: Processor, directory: Path) -> None:
@@ -37,6 +43,8 @@ def save_processor(processor: Processor, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     if processor.text is not None:
         processor.text.save_pretrained(str(directory))
+    if processor.audio is not None:
+        processor.audio.save(directory)
 
 
 def load_processor(directory: Path) -> Processor:
@@ -45,4 +53,7 @@ def load_processor(directory: Path) -> Processor:
     Raises:
         CheckpointError: If files are damaged.
     """
-    return Processor(load_tokenizer(directory))
+    has_tokens = any((directory / name).is_file() for name in _TOKENIZER_FILES)
+    audio = load_audio_encoder(directory)
+    needs_text = has_tokens or audio is None
+    return Processor(text=load_tokenizer(directory) if needs_text else None, audio=audio)

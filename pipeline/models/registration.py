@@ -2,5 +2,7 @@
 
 from __future__ import annotations
 
-import pipeline.models.lstm  # noqa: F401
+import pipeline.models.audio_cnn
+import pipeline.models.conv_recurrent
+import pipeline.models.lstm
 import pipeline.models.ngram_bag  # noqa: F401

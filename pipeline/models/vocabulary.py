@@ -24,7 +24,7 @@ _PREFIX = "##"
 def train_tokenizer(
     texts: Iterable[str],
     *,
-    kind: Literal["pretrained", "word", "character", "wordpiece"],
+    kind: Literal["pretrained", "word", "character", "wordpiece", "none"],
     vocab_size: int,
     lowercase: bool,
     special_tokens: bool,

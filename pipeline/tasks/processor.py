@@ -10,6 +10,8 @@ from pipeline.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+    from pipeline.audio.encoders import AudioEncoder
+
 
 @dataclass(frozen=True)
 class Processor:
@@ -17,9 +19,11 @@ class Processor:
 
     Attributes:
         text: The tokenizer; None where a task has no text.
+        audio: What makes features of recordings; None where a task has none.
     """
 
     text: PreTrainedTokenizerFast | None = None
+    audio: AudioEncoder | None = None
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -41,6 +45,25 @@ class Processor:
         return self.text
 
     @property
+    def audio_encoder(self) -> AudioEncoder:
+        """What makes features of recordings.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if self.audio is None:
+            raise ConfigError(
+                [
+                    Problem(
+                        "model",
+                        "this model reads no sound, and the task reads recordings",
+                        remedy="choose a model for sound, such as crnn_ctc or audio_cnn",
+                    )
+                ]
+            )
+        return self.audio
+
+    @property
     def pad_token_id(self) -> int:
         """Fills `input_ids`; 0 where there is no text."""
         return 0 if self.text is None else int(self.text.pad_token_id)
@@ -48,7 +71,8 @@ class Processor:
     @property
     def identity(self) -> str:
         """All that determines what it makes of an input."""
-        return "" if self.text is None else self.text.backend_tokenizer.to_str()
+        text = "" if self.text is None else self.text.backend_tokenizer.to_str()
+        return text if self.audio is None else text + self.audio.identity
 
     @property
     def num_special_tokens(self) -> int:

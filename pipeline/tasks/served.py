@@ -9,13 +9,14 @@ import pyarrow as pa
 
 import pipeline
 from pipeline.tasks.base import Task
-from pipeline.tasks.columns import input_columns
+from pipeline.tasks.columns import MEDIA_KINDS, input_columns
 
 LOADER = "pipeline.export.serving"
 """The module that MLflow loads a model with."""
 _ROOMS = {
     "__init__",
     "artifacts",
+    "audio",
     "config",
     "console",
     "data",
@@ -30,6 +31,16 @@ _ROOMS = {
     "tasks",
 }
 """The rooms and modules of this package that predicting takes."""
+
+
+def served_inputs(task: Task) -> pa.Schema:
+    """What a row is given as: texts, and recordings or pictures as their content."""
+    return pa.schema(
+        [
+            pa.field(one.name, pa.binary() if one.kind in MEDIA_KINDS else pa.string())
+            for one in input_columns(task.columns)
+        ]
+    )
 
 
 def served_schema(task: Task, predictions: pa.Schema) -> pa.Schema:

@@ -13,7 +13,7 @@ from tests.source_imports import closure, imports, modules
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "artifacts", "console"),
     ("provenance", "manifest", "config"),
-    ("images", "metrics", "statistics"),
+    ("audio", "images", "metrics", "statistics"),
     ("tasks",),
     ("data",),
     ("models",),

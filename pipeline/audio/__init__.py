@@ -1,0 +1,1 @@
+"""Recordings as numbers: decoded, resampled, made into features, and changed at random."""
