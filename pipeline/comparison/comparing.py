@@ -16,11 +16,12 @@ from pipeline.comparison.result import Comparison, Curve, Difference, Group, Mem
 from pipeline.comparison.same_data import check_comparable
 from pipeline.comparison.selecting import common_name
 from pipeline.comparison.settings import config_differences, costs, curves, source_differences
-from pipeline.comparison.slices import left_out_in_words, measure_parts, slice_differences
+from pipeline.comparison.slices import left_out_in_words, measure_parts, slice_differences, whole
 from pipeline.comparison.slicing import class_metrics, parts
 from pipeline.comparison.testing import PairTest
 from pipeline.comparison.verdicts import Scene, conclude, in_points, natural_range
 from pipeline.console import progress
+from pipeline.data.quality.finding import count_of
 from pipeline.errors import UserError, did_you_mean
 from pipeline.reports.words import listed
 from pipeline.tasks.base import MetricSpec
@@ -142,6 +143,11 @@ class _Work:
                 sampling,
                 lambda count: bar.advance(shown, count),
             )
+        if first.units is not None:
+            self.notes.append(
+                f"The examples are measured and drawn in {count_of(first.num_units, 'unit')}, such "
+                "as a query with its candidates."
+            )
         self.slices: tuple[Slice, ...] = ()
         if wish.details:
             self._find_slices(first, by_class)
@@ -167,6 +173,7 @@ class _Work:
 
     def _find_slices(self, first: Judged, by_class: dict[str, str]) -> None:
         large, small = parts(first.rows, first.task.columns, by_class)
+        large, torn = whole(large, first.units)
         with progress() as bar:
             shown = bar.add_task("slices", total=len(large), note="")
             measured = measure_parts(
@@ -182,7 +189,7 @@ class _Work:
             for other in others
             for one in slice_differences(measured, reference.label, other.label, self._sampling)
         )
-        self.notes += left_out_in_words(small)
+        self.notes += [*left_out_in_words(small), *torn]
 
 
 def _specs(run: LoadedRun, wanted: str | None) -> tuple[MetricSpec, ...]:

@@ -53,6 +53,16 @@ class Judged:
         return {name: float(found[0]) for name, found in self.metrics().items()}
 
     @cached_property
+    def units(self) -> IntArray | None:
+        """Which rows are measured together, `[rows]`; see `Task.units`."""
+        return self.task.units(self.rows)
+
+    @property
+    def num_units(self) -> int:
+        """How many times is drawn for a resample."""
+        return self.num_rows if self.units is None else int(self.units.max(initial=-1)) + 1
+
+    @cached_property
     def scores(self) -> FloatArray:
         """How right each prediction is, 0 to 1, `[rows]`."""
         return self.task.example_scores(self.predictions, self.rows, self.label_names)
@@ -91,7 +101,8 @@ class Condensed:
 
     Metrics such as accuracy and F1 do not look at probabilities, and of a classifier's decisions
     only as many kinds occur as the confusion matrix has cells. So a thousand resamples cost little
-    more than one. Where the metrics of the kinds are not those of all rows, all rows are used.
+    more than one. Where the metrics of the kinds are not those of all rows, or rows are measured
+    together, all rows are used.
 
     Args:
         judged: Predictions and references.
@@ -158,7 +169,7 @@ def _kinds(judged: Judged) -> tuple[IntArray, IntArray]:
         for name in names
         if name in table.column_names
     ]
-    if not columns:
+    if not columns or judged.units is not None:
         every = np.arange(judged.num_rows)
         return every, every
     _, first, kind = np.unique(np.stack(columns), axis=1, return_index=True, return_inverse=True)

@@ -145,6 +145,7 @@ def _measure(
             judged.num_rows,
             num_samples=sampling.num_samples,
             seed=sampling.seed,
+            units=judged.units,
             on_samples=on_samples,
         ),
     )

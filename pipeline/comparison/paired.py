@@ -58,18 +58,20 @@ class PairedRuns:
     def test(self, spec: MetricSpec) -> Outcome:
         """Compares a metric that is defined for both.
 
-        The interval is that of the paired bootstrap, whatever the test.
+        The interval is that of the paired bootstrap, whatever the test; and so is the test where
+        examples are measured together, for then they are not independent of each other.
         """
         name = spec.name
         observed = self._other.values[name] - self._reference.values[name]
         resampled = self._other.resamples[name] - self._reference.resamples[name]
         estimate = interval(observed, resampled, self._sampling.confidence)
-        if spec.test == "mcnemar":
+        together = self._reference.judged.units is not None
+        if spec.test == "mcnemar" and not together:
             found = self._mcnemar(name, estimate)
             if found is not None:
                 return found
         p_value, method = None, RANDOMISATION
-        if spec.test != "bootstrap":
+        if spec.test != "bootstrap" and not together:
             p_value = self._randomisation(name, observed)
         if p_value is None:
             p_value, method = bootstrap_p(resampled, observed), BOOTSTRAP

@@ -15,7 +15,7 @@ from pipeline.comparison.testing import PairTest, Uncorrected
 from pipeline.data.quality.finding import count_of
 from pipeline.evaluation.bootstrap import weights_in_chunks
 from pipeline.statistics.multiplicity import holm
-from pipeline.tasks.base import FloatArray, MetricSpec
+from pipeline.tasks.base import FloatArray, IntArray, MetricSpec
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,26 @@ def slice_differences(
     )
 
 
+def whole(parts: Sequence[Part], units: IntArray | None) -> tuple[list[Part], list[str]]:
+    """The parts that tear nothing apart that is measured together, and a note on the others.
+
+    Args:
+        parts: Which examples.
+        units: The unit of each example; None where each is measured for itself.
+    """
+    if units is None:
+        return list(parts), []
+    sizes = np.bincount(units)
+    inside = [np.bincount(units[part.rows], minlength=len(sizes)) for part in parts]
+    kept = [((counts == 0) | (counts == sizes)).all() for counts in inside]
+    torn = [part.dimension for part, is_whole in zip(parts, kept, strict=True) if not is_whole]
+    note = (
+        f"{count_of(len(torn), 'slice')} would tear apart examples that are measured together and "
+        f"{'is' if len(torn) == 1 else 'are'} left out ({', '.join(dict.fromkeys(torn))})."
+    )
+    return [part for part, one in zip(parts, kept, strict=True) if one], [note] if torn else []
+
+
 def left_out_in_words(small: Sequence[Part]) -> list[str]:
     """A note on parts with too few examples; none without any."""
     if not small:
@@ -120,7 +140,10 @@ def _measure(
     judged = [[run.judged.take(part.rows) for run in group.members] for group in groups]
     condensed = [Condensed(one) for members in judged for one in members]
     drawn: list[list[FloatArray]] = [[] for _ in condensed]
-    for weights in weights_in_chunks(len(part.rows), sampling.num_samples, sampling.seed):
+    chunks = weights_in_chunks(
+        len(part.rows), sampling.num_samples, sampling.seed, units=judged[0][0].units
+    )
+    for weights in chunks:
         counted = weights.astype(np.float32)
         for values, one in zip(drawn, condensed, strict=True):
             values.append(one.metrics(counted, metric))

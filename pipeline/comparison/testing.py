@@ -84,7 +84,7 @@ class PairTest:
             names = " and ".join(undefined)
             problem = f"{spec.name} of {names} is undefined on these examples"
             return self._tested(spec, Estimate(np.nan), None, UNTESTED, problem=problem)
-        if self._reference.members[0].judged.num_rows < 2:
+        if self._reference.members[0].judged.num_units < 2:
             problem = "one example allows no interval and no test"
             return self._tested(spec, Estimate(after - before), None, UNTESTED, problem=problem)
         if self._paired is not None:

@@ -13,6 +13,9 @@ of 0.7 to 0.97, their paired differences, and averages of F1. They are too narro
 row errs (an accuracy of 0.99 of 150 rows: 75 of 100) or for few rows (below about 30), and of width
 zero where every row agrees, such as at an accuracy of 1. The calibration error over few rows is
 itself too high, and so are its bounds: of 150 rows, 70 to 80 of 100 hold the truth.
+
+Rows that are measured together, such as the candidates of a query, are drawn together: they are not
+independent, and a query without some of its candidates is another query.
 """
 
 from __future__ import annotations
@@ -48,7 +51,12 @@ class Interval:
 
 
 def weights_in_chunks(
-    num_rows: int, num_samples: int, seed: int, *, cells: int = CELLS
+    num_rows: int,
+    num_samples: int,
+    seed: int,
+    *,
+    units: IntArray | None = None,
+    cells: int = CELLS,
 ) -> Iterator[IntArray]:
     """Draws how often each row counts in each resample.
 
@@ -58,19 +66,22 @@ def weights_in_chunks(
         num_rows: Rows of the split.
         num_samples: Resamples in all.
         seed: Seed of the draws.
+        units: The unit of each row, from 0 without a gap, `[rows]`: units are drawn in place of
+            rows, with all their rows. None where each row is drawn for itself.
         cells: Most weights of a chunk; a chunk holds at least one resample.
 
     Yields:
-        Weights `[samples, rows]`, each line with the sum `num_rows`.
+        Weights `[samples, rows]`; in each line as many units are drawn as there are.
     """
     generator = np.random.default_rng(seed)
     step = max(1, cells // max(num_rows, 1))
+    num_units = num_rows if units is None else int(units.max(initial=-1)) + 1
     for first in range(0, num_samples, step):
         count = min(step, num_samples - first)
-        drawn = generator.integers(0, num_rows, (count, num_rows))
-        drawn += np.arange(count)[:, None] * num_rows
-        counts = np.bincount(drawn.ravel(), minlength=count * num_rows)
-        yield counts.reshape(count, num_rows)
+        drawn = generator.integers(0, num_units, (count, num_units))
+        drawn += np.arange(count)[:, None] * num_units
+        counts = np.bincount(drawn.ravel(), minlength=count * num_units).reshape(count, num_units)
+        yield counts if units is None else counts[:, units]
 
 
 def resample(
@@ -79,6 +90,7 @@ def resample(
     *,
     num_samples: int,
     seed: int,
+    units: IntArray | None = None,
     on_samples: Callable[[int], None] = lambda _: None,
 ) -> Resamples:
     """Computes metrics over resampled rows.
@@ -91,10 +103,11 @@ def resample(
         num_rows: Rows of the split; at least one.
         num_samples: Resamples.
         seed: Seed of the draws.
+        units: The unit of each row, as in `weights_in_chunks`; None where each is drawn for itself.
         on_samples: Told how many further resamples are done.
     """
     parts: dict[str, list[FloatArray]] = {}
-    for weights in weights_in_chunks(num_rows, num_samples, seed):
+    for weights in weights_in_chunks(num_rows, num_samples, seed, units=units):
         for name, values in measure(weights).items():
             parts.setdefault(name, []).append(values)
         on_samples(len(weights))

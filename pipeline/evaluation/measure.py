@@ -71,6 +71,7 @@ def measure(
         rows.num_rows,
         num_samples=num_samples,
         seed=seed,
+        units=task.units(rows),
         on_samples=on_samples,
     )
     return Measured(values, intervals(values, resamples, confidence), resamples, confidence)

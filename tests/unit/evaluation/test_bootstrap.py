@@ -48,6 +48,26 @@ def test_the_draws_do_not_depend_on_how_they_are_cut(cells: int) -> None:
     assert np.array_equal(np.concatenate(chunks), whole)
 
 
+def test_rows_of_a_unit_are_drawn_together() -> None:
+    units = np.array([2, 0, 1, 0, 2, 2, 3])
+    weights = np.concatenate(list(weights_in_chunks(7, 500, seed=1, units=units)))
+    assert np.array_equal(weights[:, [1, 0, 0]], weights[:, [3, 4, 5]])
+    of_units = weights[:, [1, 2, 0, 6]]
+    assert (of_units.sum(axis=1) == 4).all()
+    assert of_units.mean(axis=0) == pytest.approx(np.ones(4), abs=0.2)
+    cut = list(weights_in_chunks(7, 500, seed=1, units=units, cells=21))
+    assert len(cut) > 1
+    assert np.array_equal(np.concatenate(cut), weights)
+
+
+def test_the_interval_of_equal_rows_is_that_of_their_units() -> None:
+    values = np.random.default_rng(0).random(40)
+    units = np.repeat(np.arange(40), 5)
+    resamples = resample(mean_of(values[units]), 200, num_samples=2_000, seed=0, units=units)
+    found = intervals({"mean": float(values.mean())}, resamples, 0.95)["mean"]
+    assert found.as_json() == pytest.approx(interval(values).as_json())
+
+
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
     values = np.random.default_rng(0).random(40)
     assert interval(values) == interval(values)
