@@ -330,9 +330,9 @@ class Task(Protocol):
     def units(self, rows: pa.Table) -> IntArray | None:  # noqa: ARG002
         """Which rows can only be measured together, such as the candidates of one query.
 
-        Resamples draw the rows of a unit together and tests exchange them together, so `metrics` is
-        asked under weights that are equal within each unit. A metric for which two models' rows of
-        the same unit must not be mixed has the test `bootstrap`.
+        Resamples draw the rows of a unit together, so `metrics` is asked under weights that are
+        equal within each unit; and models are compared in these resamples alone (paired bootstrap),
+        whatever test a metric names.
 
         Args:
             rows: Rows with their references.
