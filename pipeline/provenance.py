@@ -50,6 +50,11 @@ _SERVING = (
     "ftfy",
     "jieba",
     "mlflow",
+    "pillow",
+    "rapidfuzz",
+    "sacrebleu",
+    "soundfile",
+    "soxr",
 )
 """The distributions that a trained model needs to predict."""
 _VARIABLES = (

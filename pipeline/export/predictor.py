@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
 from pipeline.data.batching import plan_batches
 from pipeline.data.cleaning.clean import make_step
+from pipeline.data.media_rows import content_of
 from pipeline.data.preprocessing import Preprocessing
+from pipeline.errors import DataError
 from pipeline.export.origins import TracedText, trace
-from pipeline.tasks.base import Arrays, Task
-from pipeline.tasks.columns import input_columns, target_names
+from pipeline.tasks.base import Arrays, Kind, Task
+from pipeline.tasks.columns import CONTENT_TYPE, MEDIA_KINDS, input_columns, target_names
 from pipeline.tasks.processor import Processor
 
 if TYPE_CHECKING:
@@ -49,21 +53,23 @@ class Predictor:
         """Names of what is given to predict."""
         return tuple(column.name for column in input_columns(self.task.columns))
 
-    def predict(self, records: Sequence[str | Mapping[str, str]]) -> list[dict[str, Any]]:
+    def predict(self, records: Sequence[str | Mapping[str, str | bytes]]) -> list[dict[str, Any]]:
         """Predicts for records, in batches of similar length.
 
         Args:
             records: For each row its inputs by name, raw texts; a text alone stands for the only
-                input.
+                input. A recording or picture is its path, or its content as bytes.
 
         Returns:
             For each record, in order, what can be written as JSON: its inputs as they were given,
             and of a classifier `prediction` (a label name), `score` and `scores` (probabilities by
             label name); of any other task the columns of its predictions, where spans carry their
             own `text` and their places count characters of the text as it was given. A record with
-            a text that has no word has nulls in place of a prediction.
+            a text that has no word has nulls in place of a prediction; so has one whose recording
+            or picture cannot be read, and its `error` says why. Of a content given as bytes its
+            SHA-256 is repeated.
         """
-        given = [
+        given: list[dict[str, Any]] = [
             dict.fromkeys(self.inputs, record)
             if isinstance(record, str)
             else {name: record[name] for name in self.inputs}
@@ -71,13 +77,20 @@ class Predictor:
         ]
         if any(column.kind == "entities" for column in self.task.columns):
             return self._predict_spans(given)
-        cleaned = {
-            name: self.preprocessing.clean([record[name] for record in given])
-            for name in self.inputs
-        }
+        values: dict[str, Sequence[Any]] = {}
+        errors: dict[int, str] = {}
+        for column in input_columns(self.task.columns):
+            raw = [record[column.name] for record in given]
+            if column.kind in MEDIA_KINDS:
+                values[column.name] = _contents(raw, column.kind, errors)
+            else:
+                values[column.name] = self.preprocessing.clean(raw)
         shown = self._labelled if self.task.classification_scores else self._plain
-        found = self._decoded(cleaned, len(given))
-        return [{**record, **shown(row)} for record, row in zip(given, found, strict=True)]
+        found = self._decoded(values, len(given))
+        return [
+            {**_repeated(record), **shown(row), **({"error": errors[i]} if i in errors else {})}
+            for i, (record, row) in enumerate(zip(given, found, strict=True))
+        ]
 
     def _predict_spans(self, given: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
         """Predictions with places in the text as it was given."""
@@ -105,15 +118,22 @@ class Predictor:
         return {name: _in_given_text(value, text, origin) for name, value in row.items()}
 
     def _decoded(
-        self, texts: Mapping[str, Sequence[str]], count: int
+        self, values: Mapping[str, Sequence[Any]], count: int
     ) -> list[dict[str, Any] | None]:
-        """The task's predictions for cleaned texts by name; None for one without a word."""
-        full = [row for row in range(count) if all(one[row].strip() for one in texts.values())]
+        """The task's predictions for cleaned inputs by name; None where one is missing."""
+        full = [row for row in range(count) if all(_is_there(one[row]) for one in values.values())]
         found: list[dict[str, Any] | None] = [None] * count
         if not full:
             return found
+        kinds = {column.name: column.kind for column in self.task.columns}
         rows = pa.table(
-            {name: pa.array([one[row] for row in full], pa.string()) for name, one in texts.items()}
+            {
+                name: pa.array(
+                    [one[row] for row in full],
+                    CONTENT_TYPE if kinds[name] in MEDIA_KINDS else pa.string(),
+                )
+                for name, one in values.items()
+            }
         )
         encoded = self.task.encode(
             rows, self.processor, self.label_names, max_length=self.preprocessing.max_length
@@ -132,6 +152,32 @@ class Predictor:
             for place, row in zip(places.tolist(), decoded.to_pylist(), strict=True):
                 found[full[place]] = row
         return found
+
+
+def _contents(
+    given: Sequence[str | bytes], kind: Kind, errors: dict[int, str]
+) -> list[dict[str, Any] | None]:
+    """The contents of files; None for one that is bad, of which `errors` says why by row."""
+    found: list[dict[str, Any] | None] = []
+    for row, value in enumerate(given):
+        content = None
+        try:
+            content = content_of(value, kind, Path()) if value else None
+        except DataError as error:
+            errors[row] = error.message
+        found.append(content)
+    return found
+
+
+def _is_there(value: Any) -> bool:
+    return bool(value.strip() if isinstance(value, str) else value)
+
+
+def _repeated(record: Mapping[str, str | bytes]) -> dict[str, str]:
+    return {
+        name: f"sha256:{sha256(value).hexdigest()}" if isinstance(value, bytes) else value
+        for name, value in record.items()
+    }
 
 
 def _in_given_text(value: Any, text: str, origin: TracedText) -> Any:

@@ -23,6 +23,9 @@ from pipeline.stages.predict_input import (
 from pipeline.tasks.columns import input_columns
 from pipeline.tasks.registry import load_task
 
+_MOST_NAMED = 5
+"""Bad files named in a warning; each has its reason in its line of the output too."""
+
 
 def run_predict(
     texts: Sequence[str],
@@ -89,10 +92,15 @@ def _predict(
 ) -> None:
     predictor = load_predictor(directory, backend)
     row = num_empty = first_empty = 0
+    bad: list[str] = []
     for records in batches:
         for record in predictor.predict(records):
             row += 1
-            if all(value is None for name, value in record.items() if name not in predictor.inputs):
+            if "error" in record:
+                bad.append(f"row {row}: {record['error']}")
+            elif all(
+                value is None for name, value in record.items() if name not in predictor.inputs
+            ):
                 num_empty += 1
                 first_empty = first_empty or row
             stream_out.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -102,3 +110,6 @@ def _predict(
         if num_empty > 1:
             rows = f"{num_empty} rows (the first is row {first_empty})"
         warn(f"{rows} without a word to predict for: nulls were written")
+    if bad:
+        more = f"; and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+        warn(f"nulls were written for what cannot be read: {'; '.join(bad[:_MOST_NAMED])}{more}")

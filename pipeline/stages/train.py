@@ -121,7 +121,7 @@ def _tracked(
         log_curves(log, fitted, training.primary)
         log_kept(log, manifest, training)
         log_costs(log, fitted, training)
-        log_model(log, config, training, manifest, outputs.model)
+        log_model(log, config, training, manifest, outputs.model, root=root)
         runs.describe(manifest, info, pages=pages_of_training(training.dataset.directory))
         prepared = prepare_seconds(info.fingerprint, root)
         if runs.parent is not None and prepared is not None:

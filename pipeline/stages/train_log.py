@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from pipeline.config.compose import to_yaml
 from pipeline.config.schema import WITHOUT_EFFECT, Config
+from pipeline.data.media import read_media
 from pipeline.data.store import DatasetInfo, EncodedDataset
+from pipeline.errors import DataError
 from pipeline.manifest import Manifest
 from pipeline.provenance import Provenance, packages, serving_requirements
 from pipeline.stages.fine_tuning import Training
 from pipeline.stages.run_log import dataset_ref, weights_sha256
-from pipeline.tasks.base import MetricSpec
-from pipeline.tasks.columns import input_columns
-from pipeline.tasks.served import LOADER, served_schema, serving_code
+from pipeline.tasks.base import Column, MetricSpec
+from pipeline.tasks.columns import MEDIA_KINDS, input_columns
+from pipeline.tasks.served import LOADER, served_inputs, served_schema, serving_code
 from pipeline.tracking.log import Context, RunLog
 from pipeline.tracking.spooling import ModelFiles
 from pipeline.training.curves import draw_curves
@@ -24,6 +29,10 @@ from pipeline.training.fit import FitResult
 _CONTEXTS: dict[str, Context] = {"train": "training", "validation": "validation", "test": "test"}
 _NUM_EXAMPLES = 3
 _LONGEST_EXAMPLE = 2_000
+"""Characters of a text."""
+
+_LARGEST_EXAMPLE = 2**20
+"""Bytes of a recording or picture."""
 
 
 def describe_run(log: RunLog, config: Config, dataset: EncodedDataset) -> None:
@@ -91,7 +100,13 @@ def log_costs(log: RunLog, fitted: FitResult, training: Training) -> None:
 
 
 def log_model(
-    log: RunLog, config: Config, training: Training, manifest: Manifest, directory: Path
+    log: RunLog,
+    config: Config,
+    training: Training,
+    manifest: Manifest,
+    directory: Path,
+    *,
+    root: Path,
 ) -> None:
     """Logs the trained model for MLflow to load and serve, with its validation metrics.
 
@@ -101,24 +116,23 @@ def log_model(
         training: The finished training.
         manifest: What it wrote beside the model.
         directory: The model's files.
+        root: The project's root, where the paths of raw files start.
     """
     weights = weights_sha256(directory)
     log.set_tags({"weights.sha256": weights} if weights else {})
     if not (config.tracking.enabled and config.tracking.log_model):
         return
     rows = training.dataset.split("validation").table.slice(0, _NUM_EXAMPLES)
-    example = {
-        column.name: [str(value)[:_LONGEST_EXAMPLE] for value in rows[column.name].to_pylist()]
-        for column in input_columns(training.task.columns)
-    }
     engines = {str(getattr(step, "engine", "")) for step in config.data.cleaning} - {""}
+
     info = training.dataset.info
     log.log_model(
         ModelFiles(
             directory=directory,
             code=serving_code(training.task),
             loader=LOADER,
-            example=example,
+            inputs=served_inputs(training.task),
+            example=_example(rows, training.task.columns, root),
             outputs=served_schema(training.task, training.predict(rows).schema),
             requirements=serving_requirements(sorted(engines)),
             step=manifest.best_step,
@@ -135,3 +149,22 @@ def log_model(
     )
     names = [f"val/{name}" for name in ("loss", *manifest.validation)]
     log.link_metrics(names, manifest.best_step, dataset_ref(info, "validation"))
+
+
+def _example(
+    rows: pa.Table, columns: Sequence[Column], root: Path
+) -> dict[str, list[str] | list[bytes]]:
+    """Inputs of some rows as they are served; nothing where a raw file is not here or large."""
+    found: dict[str, list[str] | list[bytes]] = {}
+    for column in input_columns(columns):
+        values = rows[column.name].to_pylist()
+        if column.kind not in MEDIA_KINDS:
+            found[column.name] = [str(value)[:_LONGEST_EXAMPLE] for value in values]
+            continue
+        if any(value["size"] > _LARGEST_EXAMPLE for value in values):
+            return {}
+        try:
+            found[column.name] = [read_media(value["path"], root) for value in values]
+        except DataError:  # the raw files are needed to prepare, not to train
+            return {}
+    return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -121,13 +123,12 @@ def link_metrics(client: MlflowClient, run_id: str, model_id: str, event: Event)
 def _write(event: Event, spool: Path, target: Path, model: LoggedModel, run_id: str) -> None:
     """Writes MLflow's model directory; large files are linked, not copied."""
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
-    import pandas as pd
     from mlflow import pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema
 
-    example = event["example"]
-    inputs = [{"type": "string", "name": name, "required": True} for name in example]
+    strings = [{"type": "string", "name": name, "required": True} for name in event["example"]]
+    inputs = event.get("inputs", strings)  # a journal of an earlier version has texts alone
     described = Model(
         artifact_path=model.artifact_location,
         run_id=run_id,
@@ -144,9 +145,7 @@ def _write(event: Event, spool: Path, target: Path, model: LoggedModel, run_id: 
             inputs=Schema.from_json(json.dumps(inputs)),
             outputs=Schema.from_json(json.dumps(event["outputs"])),
         ),
-        input_example=pd.DataFrame(
-            {name: pd.Series(values, dtype=object) for name, values in example.items()}
-        ),
+        input_example=_example(event["example"], inputs),
         pip_requirements=list(event["requirements"]),
         metadata={"task": event["kind"]},
     )
@@ -155,6 +154,20 @@ def _write(event: Event, spool: Path, target: Path, model: LoggedModel, run_id: 
         _link_tree(large, target / "data" / "data")
     described.model_size_bytes = sum(f.stat().st_size for f in target.rglob("*") if f.is_file())
     described.save(str(target / "MLmodel"))
+
+
+def _example(values: Mapping[str, Sequence[str]], inputs: Sequence[Mapping[str, Any]]) -> Any:
+    """The table to try a model with; None where there is none."""
+    import pandas as pd
+
+    binary = {one["name"] for one in inputs if one["type"] == "binary"}
+    columns = {
+        name: pd.Series(
+            list(map(base64.b64decode, texts)) if name in binary else texts, dtype=object
+        )
+        for name, texts in values.items()
+    }
+    return pd.DataFrame(columns) if columns else None
 
 
 def _upload(client: MlflowClient, model: LoggedModel, written: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class ModelFiles:
         directory: Its files.
         code: Python packages and modules that load it, by their path in a directory of `sys.path`.
         loader: Dotted name of the module with `_load_pyfunc`.
-        example: Inputs to try it with, texts by the input's name.
+        inputs: What it takes.
+        example: Inputs to try it with, texts or contents by the input's name; may be empty.
         outputs: What it gives for a text.
         requirements: Distributions it needs, as pip reads them.
         step: The optimizer step of its weights.
@@ -40,7 +42,8 @@ class ModelFiles:
     directory: Path
     code: Mapping[str, Path]
     loader: str
-    example: Mapping[str, Sequence[str]]
+    inputs: pa.Schema
+    example: Mapping[str, Sequence[str] | Sequence[bytes]]
     outputs: pa.Schema
     requirements: Sequence[str]
     step: int
@@ -90,8 +93,10 @@ def spool_model(journal: JournalWriter, redactor: Redactor, model: ModelFiles) -
     return {
         "files": folder.name,
         "loader": model.loader,
+        "inputs": column_specs(model.inputs),
         "example": {
-            name: [redactor.text(text) for text in texts] for name, texts in model.example.items()
+            name: [_as_text(value, redactor) for value in values]
+            for name, values in model.example.items()
         },
         "outputs": column_specs(model.outputs, required=False),
         "requirements": list(model.requirements),
@@ -99,6 +104,12 @@ def spool_model(journal: JournalWriter, redactor: Redactor, model: ModelFiles) -
         "kind": model.kind,
         "tags": dict(model.tags),
     }
+
+
+def _as_text(value: str | bytes, redactor: Redactor) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return redactor.text(value)
 
 
 def _copy_code(redactor: Redactor, source: str, target: str) -> None:

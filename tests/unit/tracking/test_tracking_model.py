@@ -21,7 +21,7 @@ from pipeline.config.schema import TrackingConfig
 from pipeline.export.bundle import load_predictor
 from pipeline.provenance import serving_requirements
 from pipeline.tasks.registry import load_task
-from pipeline.tasks.served import LOADER, served_schema, serving_code
+from pipeline.tasks.served import LOADER, served_inputs, served_schema, serving_code
 from pipeline.tracking import logged_model, store
 from pipeline.tracking.delivery import Delivery
 from pipeline.tracking.journal import JournalWriter
@@ -55,6 +55,7 @@ def files_of(outputs: Outputs, kind: str) -> ModelFiles:
         directory=outputs.model,
         code=serving_code(task),
         loader=LOADER,
+        inputs=served_inputs(task),
         example={"text": TEXTS[:3]},
         outputs=served_schema(task, decoded),
         requirements=serving_requirements(),
