@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.grouping import cut_groups, sorted_groups
+
 IntArray = npt.NDArray[np.int64]
 
 BUCKET = 8
@@ -19,6 +21,7 @@ def plan_batches(
     max_tokens: int | None,
     max_examples: int | None,
     pad_to_multiple_of: int = 1,
+    together: IntArray | None = None,
     shuffle: bool,
     seed: int = 0,
     epoch: int = 0,
@@ -39,6 +42,8 @@ def plan_batches(
             is longer gets a batch of its own.
         max_examples: Most rows of a batch; None for any number.
         pad_to_multiple_of: What padded lengths are multiples of.
+        together: A number for each row, equal for rows that have to share a batch; a group that is
+            too large for one is divided. None where rows stand alone.
         shuffle: Whether rows and batches come in random order.
         seed: Seed of the order.
         epoch: Counts passes over the rows; each has an order of its own.
@@ -48,8 +53,8 @@ def plan_batches(
     Returns:
         Row numbers of each batch of this process. All processes get equally many batches: where
         their number does not divide, large batches are split. Each row is in one batch of one
-        process, except where batches of single rows cannot be split any more: then some are
-        repeated, and whoever gathers results has to count a row number once.
+        process, except where batches of single rows (or groups) cannot be split any more: then some
+        are repeated, and whoever gathers results has to count a row number once.
 
     Raises:
         ValueError: If neither limit is given, a limit is below 1, or `rank` is out of range.
@@ -67,13 +72,20 @@ def plan_batches(
 
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(count) if shuffle else np.arange(count)
-    if max_tokens is None and shuffle:
+    if together is not None:
+        padded = _padded(lengths, pad_to_multiple_of, BUCKET if shuffle else 1)
+        most = max_examples or count
+        groups = sorted_groups(together, padded, order, max_tokens=max_tokens, max_examples=most)
+        shared = cut_groups(groups, max_tokens=max_tokens, max_examples=most)
+        batches = [groups.of(batch) for batch in _divisible(shared, world_size)]
+    elif max_tokens is None and shuffle:
         bounds = [*range(0, count, max_examples or count), count]
+        batches = _divisible(np.split(order, bounds[1:-1]), world_size)
     else:
         padded = _padded(lengths, pad_to_multiple_of, BUCKET if shuffle else 1)
         order = order[_stable_argsort(padded[order])]
         bounds = _cut(padded[order], max_tokens, max_examples or count)
-    batches = _divisible(np.split(order, bounds[1:-1]), world_size)
+        batches = _divisible(np.split(order, bounds[1:-1]), world_size)
     if shuffle:
         batches = [batches[place] for place in generator.permutation(len(batches))]
     else:

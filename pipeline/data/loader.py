@@ -76,6 +76,7 @@ class BatchLoader(Iterable[Batch]):
                 max_tokens=self._max_tokens,
                 max_examples=self._max_examples,
                 pad_to_multiple_of=self._pad_to_multiple_of,
+                together=self.split.together,
                 shuffle=self._shuffle,
                 seed=self._seed,
                 epoch=self.epoch,

@@ -87,6 +87,14 @@ class EncodedSplit:
         return lengths
 
     @cached_property
+    def together(self) -> npt.NDArray[np.int64] | None:
+        """A number for each row, equal for rows that have to share a batch, `[rows]`; or None."""
+        if "together" not in self.table.column_names:
+            return None
+        numbers: npt.NDArray[np.int64] = self.table["together"].to_numpy().astype(np.int64)
+        return numbers
+
+    @cached_property
     def _batches(self) -> tuple[list[pa.RecordBatch], npt.NDArray[np.int64]]:
         """Record batches, and the number of the first row of each."""
         batches = self.table.to_batches()
