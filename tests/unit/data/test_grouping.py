@@ -142,7 +142,7 @@ def test_without_shuffling_the_longest_come_first() -> None:
 def test_a_loader_keeps_together_what_the_encoded_rows_say(tmp_path: Path) -> None:
     class Numbering:
         def collate(self, rows: pa.Table, **_: Any) -> Arrays:
-            return {"together": rows["together"].to_numpy()}
+            return {"together": rows["together"].to_numpy().copy()}
 
     lengths, group = queries(50)
     with SplitWriter(tmp_path / "train.arrow") as writer:
@@ -151,7 +151,7 @@ def test_a_loader_keeps_together_what_the_encoded_rows_say(tmp_path: Path) -> No
         EncodedSplit(writer.path),
         cast(Task, Numbering()),
         pad_token_id=0,
-        max_tokens=512,
+        max_tokens=1_024,
         shuffle=True,
     )
     seen = [set(batch["together"].tolist()) for batch in loader]
