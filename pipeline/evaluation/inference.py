@@ -26,6 +26,8 @@ def torch_run(
     model: PreTrainedModel,
     device: torch.device | str,
     precision: Literal["fp32", "bf16"],
+    *,
+    with_outputs: bool = False,
 ) -> Run:
     """Makes a prediction pass that keeps no gradients and no dropout.
 
@@ -34,6 +36,7 @@ def torch_run(
         model: Moved to the device and put in evaluation mode.
         device: Where it runs.
         precision: bf16 computes under autocast; results are float32 before they leave the device.
+        with_outputs: Whether to give the forward pass's own results too, which can be large.
 
     Returns:
         The pass; beside the arrays that `decode` reads it gives `example_losses` where the batch
@@ -52,6 +55,8 @@ def torch_run(
             with autocast:
                 outputs = task.forward(model, tensors)
                 found = dict(task.predict(model, tensors, outputs))
+            if with_outputs:
+                found = {**outputs, **found}
             if "labels" in batch:
                 found[LOSSES] = task.example_losses(outputs, tensors)
         return to_arrays(found)

@@ -55,7 +55,7 @@ def export_model(
     with progress() as bar:
         steps = bar.add_task("export", total=2 + len(settings.formats), note="PyTorch on real rows")
         references = reference_batches(
-            run,
+            torch_run(task, model, "cpu", "fp32", with_outputs=True),
             split,
             task,
             num_rows=settings.parity_rows,

@@ -17,7 +17,7 @@ from pipeline.export.runtime import OnnxModel
 from pipeline.tasks.base import Arrays, Batch, FloatArray, IntArray, Task
 from pipeline.tasks.tensors import to_tensors
 
-_MAX_TOKENS = 4_096
+_MAX_TOKENS = 1_024
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def reference_batches(
     """Runs PyTorch on rows spread evenly over a split, in batches of similar length.
 
     Args:
-        run: PyTorch in float32.
+        run: PyTorch in float32; it gives the forward pass's results too.
         split: At least one row.
         task: Makes batches of rows.
         num_rows: How many rows; a smaller split is taken whole.

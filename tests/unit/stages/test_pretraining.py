@@ -1,0 +1,132 @@
+"""Pre-training on raw texts through every stage, then fine-tuning what came of it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.artifacts import Outputs, file_sha256, read_json
+from pipeline.config.schema import Config
+from pipeline.config.validation import validate
+from pipeline.evaluation.tables import read_predictions
+from pipeline.manifest import Manifest
+from pipeline.models.locate import read_model_config
+from pipeline.stages import evaluate, export, prepare, train
+
+torch.set_num_threads(1)
+
+SCRATCH = {
+    "architecture": {"kind": "bert", "hidden_size": 16, "num_layers": 2},
+    "tokenizer": {"kind": "wordpiece", "vocab_size": 600},
+    "max_length": 48,
+}
+TRAINER = {"max_steps": 2, "max_tokens_per_batch": 512, "accelerator": "cpu", "num_threads": 1}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A project in which a masked language model was trained, evaluated and exported."""
+
+    root: Path
+    outputs: Outputs
+
+    @property
+    def sha(self) -> str:
+        return file_sha256(self.outputs.model / "model.safetensors")
+
+
+def config(task: str, columns: dict[str, str], model: dict[str, Any], **trainer: Any) -> Config:
+    data = {
+        "name": "news",
+        "files": {"all": {"path": "data/newsroom.jsonl"}},
+        "columns": columns,
+        "split": {"validation": 0.2, "test": 0.2},
+        "max_rows": 120,
+    }
+    values = {
+        "experiment": task,
+        "data": data,
+        "task": {"kind": task},
+        "model": model,
+        "method": {},
+        "optimizer": {"lr": 1e-3},
+        "scheduler": {},
+        "trainer": {**TRAINER, **trainer},
+        "evaluation": {"num_bootstrap_samples": 100, "baselines": []},
+        "export": {"parity_rows": 8, "latency_repeats": 1, "latency_batch_sizes": [1]},
+        "tracking": {"enabled": False},
+    }
+    return validate(Config, values, lambda key: None)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory, newsroom: Path) -> Pretrained:
+    root = tmp_path_factory.mktemp("pretrained")
+    (root / "conf").mkdir()
+    (root / "conf" / "config.yaml").write_text("{}\n")
+    (root / "data").mkdir()
+    shutil.copyfile(newsroom, root / "data" / "newsroom.jsonl")
+    made = config("masked_language_model", {"text": "en"}, SCRATCH)
+    outputs = Outputs(root / "runs" / "pretraining")
+    for stage in (prepare, train, evaluate, export):
+        stage.run(made, root=root, outputs=outputs)
+    return Pretrained(root, outputs)
+
+
+def test_a_language_model_goes_through_every_stage(pretrained: Pretrained) -> None:
+    metrics = read_json(pretrained.outputs.evaluation / "metrics.json")["test"]
+    perplexity = metrics["pseudo_perplexity"]
+    assert 1 < perplexity["low"] <= perplexity["value"] <= perplexity["high"] < 700
+    stored = read_predictions(pretrained.outputs.evaluation / "predictions_test.parquet")
+    assert stored.predictions["prediction"].null_count == 0
+    report = read_json(pretrained.outputs.export / "report.json")
+    assert report["models"]["onnx"]["parity"]["prediction_agreement"] == 1.0
+    assert Manifest.read(pretrained.outputs.model).parent_model is None
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "architecture"),
+    [
+        ("text_classification", {"text": "en", "label": "topic"}, "BertForSequenceClassification"),
+        (
+            "token_classification",
+            {"text": "en", "entities": "entities_en"},
+            "BertForTokenClassification",
+        ),
+        ("masked_language_model", {"text": "en"}, "BertForMaskedLM"),
+    ],
+)
+def test_its_body_and_tokenizer_begin_another_task(
+    pretrained: Pretrained, tmp_path: Path, task: str, columns: dict[str, str], architecture: str
+) -> None:
+    checkpoint = {
+        "source": "directory",
+        "location": "runs/pretraining/model",
+        "sha256": {"model.safetensors": pretrained.sha},
+    }
+    made = config(task, columns, {"checkpoint": checkpoint, "max_length": 48})
+    still = made.model_copy(update={"optimizer": made.optimizer.model_copy(update={"lr": 1e-30})})
+    outputs = Outputs(tmp_path / "outputs")
+    prepare.run(still, root=pretrained.root, outputs=outputs)
+    train.run(still, root=pretrained.root, outputs=outputs)
+
+    before = load_file(pretrained.outputs.model / "model.safetensors")
+    after = load_file(outputs.model / "model.safetensors")
+    body = [name for name in before if name.startswith("bert.")]
+    assert body
+    for name in body:
+        torch.testing.assert_close(after[name], before[name], msg=name)
+    assert read_model_config(outputs.model)["architectures"] == [architecture]
+    for name in ("tokenizer.json",):
+        assert file_sha256(outputs.model / name) == file_sha256(pretrained.outputs.model / name)
+    parent = Manifest.read(outputs.model).parent_model
+    assert parent is not None
+    assert parent.weights_sha256 == pretrained.sha
+    assert parent.experiment == "masked_language_model"
+    assert parent.run_key == Manifest.read(pretrained.outputs.model).run_key
