@@ -1,4 +1,4 @@
-"""What a model decided and what was right, the same for labels of texts and entities in them."""
+"""What a model decided and what was right, the same for labels, sets of them and entities."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.tasks.base import FloatArray, IntArray
+from pipeline.tasks.label_sets import as_matrix
 
 BoolArray = npt.NDArray[np.bool_]
 NONE = "no entity"
@@ -106,6 +107,31 @@ def entity_decisions(predictions: pa.Table, rows: pa.Table) -> Decisions:
     }
     rankings[ALL] = Ranking(sure[found], (right == given)[found], len(actual))
     return Decisions(names, right, given, sure, rankings)
+
+
+def set_decisions(
+    predictions: pa.Table, references: pa.ChunkedArray, label_names: Sequence[str]
+) -> Decisions:
+    """For each label of each row how sure the model is that the row has it.
+
+    The confidence of each decision is that of having the label, also where it is below the
+    threshold: so reliability compares probabilities with how often rows have the label.
+
+    Args:
+        predictions: With `scores`.
+        references: Each row's names of labels.
+        label_names: Names by label id.
+    """
+    wanted = as_matrix(references, label_names)
+    flat = pc.list_flatten(predictions["scores"]).to_numpy().astype(np.float64)
+    scores = flat.reshape(wanted.shape)
+    rankings = {
+        name: Ranking(scores[:, label], wanted[:, label], int(wanted[:, label].sum()))
+        for label, name in enumerate(label_names)
+    }
+    rankings[ALL] = Ranking(flat, wanted.ravel(), int(wanted.sum()))
+    actual = wanted.ravel().astype(np.int64)
+    return Decisions(("without", "with"), actual, np.ones_like(actual), flat, rankings)
 
 
 def decisions(

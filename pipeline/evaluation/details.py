@@ -6,25 +6,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.artifacts import write_text
 from pipeline.config.schema import EvaluationConfig
 from pipeline.evaluation.context import Context
-from pipeline.evaluation.decisions import decisions
+from pipeline.evaluation.decisions import decisions, set_decisions
 from pipeline.evaluation.measure import Measured
 from pipeline.evaluation.mistakes import mistakes_page
 from pipeline.evaluation.plots import draw_plots
+from pipeline.evaluation.plots_numbers import draw_number_plots
 from pipeline.evaluation.tables import (
     per_class,
     readable_predictions,
     write_csv,
     write_decision_tables,
 )
+from pipeline.metrics.thresholds import DEFAULT
 from pipeline.tasks.base import Kind
+from pipeline.tasks.label_sets import as_matrix
 
 MISTAKES = "mistakes.html"
 PER_CLASS = "per_class.csv"
+THRESHOLDS = "thresholds.csv"
+NUMBERS = "numbers.csv"
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,54 @@ def write_decisions(directory: Path, tested: Tested) -> None:
     draw_plots(directory, found, tested.classes, title=tested.title, num_bins=num_bins)
 
 
+def write_sets(directory: Path, tested: Tested) -> None:
+    """Precision and recall, reliability, metrics by label, and thresholds."""
+    context = tested.context
+    assert context.target is not None
+    references = tested.rows[context.target.name]
+    found = set_decisions(tested.predictions, references, context.label_names)
+    num_bins = tested.settings.num_calibration_bins
+    write_decision_tables(directory, found, num_bins, confusion=False)
+    draw_plots(
+        directory,
+        found,
+        tested.classes,
+        title=tested.title,
+        num_bins=num_bins,
+        confusion=False,
+    )
+    names = context.label_names
+    write_csv(
+        directory / THRESHOLDS,
+        pa.table(
+            {
+                "label": list(names),
+                "threshold": context.state.get("thresholds") or [DEFAULT] * len(names),
+                "rows": as_matrix(references, names).sum(axis=0),
+                "predicted": as_matrix(tested.predictions["prediction"], names).sum(axis=0),
+            }
+        ),
+    )
+
+
+def write_numbers(directory: Path, tested: Tested) -> None:
+    """Right and predicted numbers, as a table, and drawn against each other."""
+    assert tested.context.target is not None
+    actual, predicted = (
+        column.to_numpy().astype(np.float64)
+        for column in (tested.rows[tested.context.target.name], tested.predictions["prediction"])
+    )
+    write_csv(
+        directory / NUMBERS,
+        pa.table({"actual": actual, "predicted": predicted, "error": predicted - actual}),
+    )
+    draw_number_plots(directory, actual, predicted, title=tested.title)
+
+
 DETAILS: Mapping[Kind, Callable[[Path, Tested], None]] = {
     "label": write_decisions,
+    "labels": write_sets,
+    "number": write_numbers,
     "entities": write_decisions,
 }
 """By kind of target what writes its tables and pictures."""

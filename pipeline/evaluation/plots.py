@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,13 @@ Names = Mapping[str, str]
 
 
 def draw_plots(
-    directory: Path, found: Decisions, classes: pa.Table, *, title: str, num_bins: int
+    directory: Path,
+    found: Decisions,
+    classes: pa.Table,
+    *,
+    title: str,
+    num_bins: int,
+    confusion: bool = True,
 ) -> None:
     """Draws `confusion.png`, `pr_curve.png`, `reliability.png` and `per_class.png`.
 
@@ -47,27 +54,52 @@ def draw_plots(
         classes: From `tables.per_class`.
         title: What was evaluated.
         num_bins: Bins of the reliability diagram.
+        confusion: Whether it makes sense to say with what a label was confused.
     """
-    from matplotlib import rc_context
-
     labels = list(dict.fromkeys([*classes["label"].to_pylist(), *found.names]))
     families, names = font_families([*labels, title])
     names = shortened(names)
-    with rc_context({"font.family": families, **STYLE}):
+    with styled(families):
         figures = {
-            "confusion": _confusion(found, names),
             "pr_curve": _precision_recall(found, names),
             "reliability": _reliability(found, num_bins),
             "per_class": _per_class(classes, names),
         }
-        for name, figure in figures.items():
-            figure.axes[0].set_title(f"{figure.axes[0].get_title(loc='left')} · {names[title]}")
+        if confusion:
+            figures["confusion"] = _confusion(found, names)
+        for figure in figures.values():
             if any(names[label] == f"#{line}" for line, label in enumerate(labels, start=1)):
                 figure.supxlabel(
                     "#n is the n-th label of per_class.csv: no font here has its letters",
                     fontsize=9,
                 )
-            figure.savefig(directory / f"{name}.png", dpi=140, metadata={"Software": None})
+        save_figures(directory, figures, names[title])
+
+
+@contextmanager
+def styled(families: Sequence[str]) -> Iterator[None]:
+    """Gives pictures the look that all have while the block runs.
+
+    Args:
+        families: Fonts, from `font_families`.
+    """
+    from matplotlib import rc_context
+
+    with rc_context({"font.family": list(families), **STYLE}):
+        yield
+
+
+def save_figures(directory: Path, figures: Mapping[str, Figure], title: str) -> None:
+    """Writes `<name>.png` of each figure, under a heading that says what was evaluated.
+
+    Args:
+        directory: Where to.
+        figures: By name; the first panel of each has a title of its own.
+        title: What was evaluated, as it is drawn.
+    """
+    for name, figure in figures.items():
+        figure.axes[0].set_title(f"{figure.axes[0].get_title(loc='left')} · {title}")
+        figure.savefig(directory / f"{name}.png", dpi=140, metadata={"Software": None})
 
 
 def _confusion(found: Decisions, names: Names) -> Figure:

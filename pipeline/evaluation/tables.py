@@ -164,15 +164,20 @@ def per_class(measured: Measured, rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def write_decision_tables(directory: Path, found: Decisions, num_bins: int) -> None:
+def write_decision_tables(
+    directory: Path, found: Decisions, num_bins: int, *, confusion: bool = True
+) -> None:
     """Writes `confusion.csv`, `pr_curve.csv` and `reliability.csv`, for DVC's plots.
 
     Args:
         directory: Where to.
         found: Decisions over a split.
         num_bins: Bins of the reliability diagram.
+        confusion: Whether it makes sense to say with what a label was confused.
     """
-    write_csv(directory / "confusion.csv", _confusion_table(confusion_counts(found), found.names))
+    if confusion:
+        counts = _confusion_table(confusion_counts(found), found.names)
+        write_csv(directory / "confusion.csv", counts)
     main = found.rankings.get(ALL) or next(iter(found.rankings.values()))
     write_csv(directory / "pr_curve.csv", precision_recall(main))
     write_csv(directory / "reliability.csv", reliability(found, num_bins))

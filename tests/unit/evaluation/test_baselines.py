@@ -14,7 +14,9 @@ from pipeline.evaluation.baselines.lexicon import Lexicon
 from pipeline.evaluation.baselines.registry import fit_baselines
 from pipeline.evaluation.context import Context
 from pipeline.tasks.base import ENTITIES as ENTITIES_COLUMN
-from pipeline.tasks.base import LABEL, TEXT
+from pipeline.tasks.base import LABEL, TEXT, Column
+from pipeline.tasks.multi_label_classification import LABELS as SETS
+from pipeline.tasks.regression import TARGET
 
 NAMES = ("other", "sports")
 ENTITIES = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())]))
@@ -135,3 +137,40 @@ def test_inside_a_word_nothing_is_found_but_chinese_has_no_words_to_keep() -> No
 
 def test_a_lexicon_of_nothing_finds_nothing() -> None:
     assert Lexicon(["Rome"], [[]]).find("Rome") == []
+
+
+def test_a_set_is_predicted_by_the_best_constant_or_by_words() -> None:
+    sets = [["a", "b"], ["a"], ["a"], [], ["b", "c"], ["a"]] * 3
+    words = ["one two", "one", "one x", "y", "two three", "one z"] * 3
+    train = pa.table({"text": words, "labels": pa.array(sets, pa.list_(pa.string()))})
+    context = Context((TEXT, SETS), ("a", "b", "c", "never"))
+    made = fit_baselines(["majority", "tfidf", "lexicon"], train, context)
+    assert list(made) == ["majority", "tfidf"]
+    rows = pa.table({"text": ["one two", "y"]})
+    found = made["majority"](rows)
+    assert found["prediction"].to_pylist() == [["a", "b"]] * 2, "F1 of 12/19; of a alone 8/13"
+    assert found["scores"].to_pylist() == [pytest.approx([4 / 6, 2 / 6, 1 / 6, 0])] * 2
+    found = made["tfidf"](rows)
+    assert found["prediction"].to_pylist() == [["a", "b"], []]
+    assert [scores[3] for scores in found["scores"].to_pylist()] == [0.0, 0.0]
+
+
+def test_a_number_is_predicted_by_the_mean_or_by_words() -> None:
+    train = pa.table(
+        {"text": ["good", "bad", "good day", "bad day"] * 5, "target": [2, -1, 2, -1] * 5}
+    )
+    made = fit_baselines(["majority", "tfidf"], train, Context((TEXT, TARGET)))
+    rows = pa.table({"text": ["good", "bad", "never seen"]})
+    assert made["majority"](rows)["prediction"].to_pylist() == [0.5] * 3
+    good, bad, unknown = made["tfidf"](rows)["prediction"].to_pylist()
+    assert good == pytest.approx(2, abs=0.2)
+    assert bad == pytest.approx(-1, abs=0.2)
+    assert unknown == pytest.approx(0.5, abs=0.2)
+
+
+def test_what_has_no_text_has_no_words_to_learn() -> None:
+    picture = Column("image", "image")
+    train = pa.table({"text": ["a.png", "b.png"], "label": ["other", "sports"]})
+    assert list(fit_baselines(["majority", "tfidf"], train, Context((picture, LABEL), NAMES))) == [
+        "majority"
+    ]
