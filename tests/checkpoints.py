@@ -91,7 +91,7 @@ def _translator(kind: str, config: dict[str, Any]) -> Any:
     ids = {"vocab_size": len(PIECES), "pad_token_id": 0, "eos_token_id": 1}
     ids |= {"decoder_start_token_id": 0}
     if kind == "t5":
-        config = {"initializer_factor": 10 * config.pop("initializer_range", 0.1), **config}
+        config = {"initializer_factor": 5 * config.pop("initializer_range", 0.2), **config}
         sizes = {"d_model": 16, "d_kv": 8, "num_heads": 2, "d_ff": 32, "num_layers": 2}
         return transformers.T5ForConditionalGeneration(
             transformers.T5Config(**{**ids, **sizes, **config})

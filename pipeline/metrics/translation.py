@@ -134,9 +134,14 @@ def ter(sums: FloatArray) -> FloatArray:
 
 def signatures(tokenization: Tokenization) -> dict[str, str]:
     """What sacreBLEU calls these metrics in full, so that others can compare; by metric."""
+    from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    made = {"bleu": _bleu(tokenization), "chrf": CHRF(), "ter": _ter(tokenization)}
+    made = {
+        "bleu": BLEU(tokenize=tokenization),
+        "chrf": CHRF(),
+        "ter": _ter(tokenization),
+    }
     for metric in made.values():
         metric.corpus_score(["a"], [["a"]])
     return {name: str(metric.get_signature()) for name, metric in made.items()}
@@ -150,8 +155,8 @@ def _runs(text: str, order: int) -> Counter[str]:
 def _bleu(tokenization: Tokenization) -> Any:
     from sacrebleu.metrics.bleu import BLEU
 
-    # BLEU of the whole is computed here; of a sentence only the counts are taken.
-    return BLEU(tokenize=tokenization, effective_order=False)
+    # Only the counts of a sentence are taken; without effective_order it warns of their BLEU.
+    return BLEU(tokenize=tokenization, effective_order=True)
 
 
 @lru_cache

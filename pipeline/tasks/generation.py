@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config.base import Section
 from pipeline.config.schema import Count, Positive
+from pipeline.errors import ConfigError, Problem
 from pipeline.tasks.base import IntArray, Tensors
 
 if TYPE_CHECKING:
@@ -95,7 +96,11 @@ def search_of(
         model: With its own start and end tokens in `generation_config` or `config`.
         options: The user's choice; a checkpoint's own beams and lengths do not count.
         pad_token_id: The tokenizer's.
-        forced_token_id: First token of every text; by default none.
+        forced_token_id: First token of every text, such as a language's; by default none. A
+            decoder that has no start of its own begins with it.
+
+    Raises:
+        ConfigError: If it is not known what the decoder begins with.
     """
     config: Any = model.config
     given: Any = model.generation_config
@@ -104,6 +109,20 @@ def search_of(
     if config.is_encoder_decoder:
         start = given.decoder_start_token_id
         start = config.decoder_start_token_id if start is None else start
+        if start is None or start == forced_token_id:
+            start, forced_token_id = forced_token_id, None
+        if start is None:
+            raise ConfigError(
+                [
+                    Problem(
+                        "model.checkpoint",
+                        "its config has no decoder_start_token_id, so it is not known what texts "
+                        "begin with",
+                        remedy="set task.options.target_language, if the model writes many "
+                        "languages, or choose another checkpoint",
+                    )
+                ]
+            )
     return Search(
         pad_token_id=pad_token_id,
         eos_token_ids=tuple(ends) if isinstance(ends, list | tuple) else (int(ends),),
