@@ -61,9 +61,9 @@ class CheckpointConfig(Section):
 class TokenizerConfig(Section):
     """How text becomes tokens."""
 
-    kind: Literal["pretrained", "word", "character", "wordpiece", "none"] = "pretrained"
+    kind: Literal["pretrained", "word", "character", "wordpiece", "byte_bpe", "none"] = "pretrained"
     """The checkpoint's own tokenizer, one trained on the training split, or none for a model that
-    neither reads nor writes tokens."""
+    neither reads nor writes tokens. Only byte_bpe can write back every text as it was."""
     vocab_size: int = Field(default=8_000, ge=8)
     """Largest vocabulary of a trained tokenizer, special tokens included."""
     lowercase: bool = True
@@ -75,7 +75,7 @@ class TokenizerConfig(Section):
 class ArchitectureConfig(Section):
     """A model trained from scratch."""
 
-    kind: Literal["bert", "gpt2", "lstm", "ngram_bag", "conv_recurrent", "audio_cnn"]
+    kind: Literal["bert", "gpt2", "lstm", "ngram_bag", "conv_recurrent", "audio_cnn", "resnet"]
     """The architecture."""
     hidden_size: Count = 128
     """Width of hidden states."""
@@ -94,7 +94,7 @@ class ArchitectureConfig(Section):
     num_buckets: Count = 131_072
     """Embeddings that all runs of two or more tokens share, by their hash (ngram_bag)."""
     conv_channels: Count = 32
-    """Maps of the first convolution (conv_recurrent and audio_cnn)."""
+    """Maps of the first convolution (conv_recurrent, audio_cnn and resnet)."""
 
 
 class AudioConfig(Section):
@@ -117,6 +117,19 @@ class AudioConfig(Section):
     mistakes can play it; it takes about twice the space of the features."""
 
 
+class ImageConfig(Section):
+    """How pictures become numbers, for a model from scratch; a checkpoint brings its own way."""
+
+    height: int = Field(default=32, ge=8, le=1_024)
+    """Pixels to which pictures are stretched."""
+    width: int = Field(default=32, ge=8, le=1_024)
+    """Pixels to which pictures are stretched."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Taken off red, green and blue, of values from 0 to 1; by default those of ImageNet."""
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    """What they are divided by then."""
+
+
 class ModelConfig(Group):
     """The model and how its input is encoded."""
 
@@ -129,6 +142,8 @@ class ModelConfig(Group):
     audio: AudioConfig | None = None
     """How recordings become numbers (from scratch); by default as the fields of this section say.
     """
+    image: ImageConfig | None = None
+    """How pictures become numbers (from scratch); by default as the fields of this section say."""
     max_length: int = Field(default=128, ge=2)
     """Longest input in tokens, or frames of a recording; longer ones are cut."""
     dropout: Probability | None = None

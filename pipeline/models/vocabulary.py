@@ -24,7 +24,7 @@ _PREFIX = "##"
 def train_tokenizer(
     texts: Iterable[str],
     *,
-    kind: Literal["pretrained", "word", "character", "wordpiece", "none"],
+    kind: Literal["pretrained", "word", "character", "wordpiece", "byte_bpe", "none"],
     vocab_size: int,
     lowercase: bool,
     special_tokens: bool,
@@ -35,8 +35,10 @@ def train_tokenizer(
     Args:
         texts: The texts of the train split.
         kind: `word`: what white space separates; `character`: every character but white space;
-            `wordpiece`: BERT's words in pieces (Schuster and Nakajima, 2012).
-        vocab_size: Largest vocabulary, special tokens included.
+            `wordpiece`: BERT's words in pieces (Schuster and Nakajima, 2012); `byte_bpe`: bytes
+            merged to words, white space included (Radford et al., 2019), so that every text is
+            known and can be written back.
+        vocab_size: Largest vocabulary, special tokens included; of byte_bpe 261 at least.
         lowercase: Whether text is lower-cased first.
         special_tokens: Whether [CLS] and [SEP] frame a text. All five special tokens are in the
             vocabulary in either case.
@@ -45,17 +47,26 @@ def train_tokenizer(
     Raises:
         DataError: If the texts hold no word.
     """
-    from tokenizers import Tokenizer, decoders, models, processors
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    normalizer, splitter = _text_steps(kind, lowercase=lowercase)
+    normalizer: Normalizer | None
+    splitter: PreTokenizer
+    if kind == "byte_bpe":
+        splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        normalizer = normalizers.Lowercase() if lowercase else None
+    else:
+        normalizer, splitter = _text_steps(kind, lowercase=lowercase)
     counts = _count_words(texts, normalizer, splitter)
     if not counts:
         raise DataError(
             "the train split holds no word to make a vocabulary from",
             remedy="check data.columns.text, and that cleaning does not empty every text",
         )
-    if kind == "wordpiece":
+    if kind == "byte_bpe":
+        tokenizer = _byte_pairs(counts, vocab_size)
+        tokenizer.decoder = decoders.ByteLevel()
+    elif kind == "wordpiece":
         pieces = _word_pieces(counts, vocab_size)
         tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))  # noqa: S106
         tokenizer.decoder = decoders.WordPiece(prefix=_PREFIX)
@@ -139,6 +150,22 @@ def _word_pieces(counts: Counter[str], vocab_size: int) -> dict[str, int]:
     scratch.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     scratch.train_from_iterator(_repeat(counts), trainer)
     return dict(scratch.get_vocab())
+
+
+def _byte_pairs(counts: Counter[str], vocab_size: int) -> Tokenizer:
+    """Trains byte pairs on counted words; all 256 bytes are known, seen or not."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        show_progress=False,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    tokenizer: Tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.train_from_iterator(_repeat(counts), trainer)
+    return tokenizer
 
 
 def _repeat(counts: Counter[str]) -> Iterable[str]:

@@ -60,7 +60,7 @@ def test_word_pieces_make_up_unheard_words() -> None:
     assert train("wordpiece").decode(train("wordpiece")("lower")["input_ids"][1:-1]) == "lower"
 
 
-@pytest.mark.parametrize("kind", ["word", "character", "wordpiece"])
+@pytest.mark.parametrize("kind", ["word", "character", "wordpiece", "byte_bpe"])
 def test_texts_are_framed_only_where_asked(kind: str) -> None:
     framed, bare = train(kind), train(kind, special_tokens=False)
     assert tokens(framed, "low")[1:-1] == tokens(bare, "low")
@@ -81,11 +81,11 @@ def test_offsets_point_at_the_text() -> None:
         assert "".join(pieces).lower() == "low新球", kind
 
 
-@pytest.mark.parametrize("kind", ["word", "character", "wordpiece"])
+@pytest.mark.parametrize("kind", ["word", "character", "wordpiece", "byte_bpe"])
 def test_processes_agree_on_every_id(kind: str) -> None:
     script = (
         "import json, sys; from pipeline.models.vocabulary import train_tokenizer\n"
-        "t = train_tokenizer(json.loads(sys.argv[2]), kind=sys.argv[1], vocab_size=60, "
+        "t = train_tokenizer(json.loads(sys.argv[2]), kind=sys.argv[1], vocab_size=300, "
         "lowercase=True, special_tokens=True)\n"
         "print(json.dumps(t.get_vocab(), sort_keys=True))"
     )
@@ -101,3 +101,13 @@ def test_processes_agree_on_every_id(kind: str) -> None:
         for seed in range(3)
     }
     assert len(outputs) == 1
+
+
+def test_byte_pairs_write_every_text_back_as_it_was() -> None:
+    tokenizer = train("byte_bpe", vocab_size=400, lowercase=False, special_tokens=False)
+    assert len(tokenizer) <= 400
+    for text in ("low lower", "  Neu:\n\tglück 新闻 🙂 ", TEXTS[0]):
+        ids = tokenizer(text)["input_ids"]
+        assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+        assert tokenizer.unk_token_id not in ids
+    assert len(tokenizer("low")["input_ids"]) < 3, "frequent bytes are merged"
