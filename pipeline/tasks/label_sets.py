@@ -1,4 +1,4 @@
-"""Sets of labels: names to ids, lists to matrices and back."""
+"""Sets of labels: lists of names to matrices and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import DataError, did_you_mean
 from pipeline.tasks.base import FloatArray
-from pipeline.tasks.columns import IntArray, describe_row, list_values
+from pipeline.tasks.columns import IntArray, describe_row
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -28,7 +28,7 @@ def set_names(train: pa.Table, column: str, configured: Sequence[str] | None) ->
         DataError: If no row has a label, or a label is not among those configured.
     """
     if configured is not None:
-        set_ids(train, column, configured)
+        encode_sets(train, column, configured)
     found = sorted(set(pc.list_flatten(train[column]).to_pylist()))
     if not found:
         raise DataError(
@@ -39,16 +39,19 @@ def set_names(train: pa.Table, column: str, configured: Sequence[str] | None) ->
     return tuple(found if configured is None else configured)
 
 
-def set_ids(rows: pa.Table, column: str, label_names: Sequence[str]) -> pa.ListArray:
-    """The ids of each row's labels, rising, list<int32> `[rows]`; null where a row has no set.
+def encode_sets(rows: pa.Table, column: str, label_names: Sequence[str]) -> pa.FixedSizeListArray:
+    """Each row's set as a one for each label in it and a zero for all others.
+
+    Returns:
+        Lists of int8, each as long as there are names; null where a row has no set.
 
     Raises:
         DataError: If a label is not among the names.
     """
     sets = _combined(rows[column])
-    ids = pc.index_in(pc.list_flatten(sets), pa.array(label_names, pa.string()))
-    if ids.null_count:
-        place = int(np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False))[0])
+    known = pc.is_in(pc.list_flatten(sets), pa.array(label_names, pa.string()))
+    if not pc.all(known, min_count=0).as_py():
+        place = int(np.flatnonzero(~known.to_numpy(zero_copy_only=False))[0])
         label = pc.list_flatten(sets)[place].as_py()
         row = int(pc.list_parent_indices(sets)[place].as_py())
         raise DataError(
@@ -57,11 +60,24 @@ def set_ids(rows: pa.Table, column: str, label_names: Sequence[str]) -> pa.ListA
             remedy=did_you_mean(str(label), label_names)
             + " Correct it, map it with data.labels.map, or add rows of it to the train split",
         )
-    matrix = as_matrix(sets, label_names)
-    found = _lists(matrix, pa.array(np.arange(len(label_names)), pa.int32()))
-    if not sets.null_count:
-        return found
-    return pa.ListArray.from_arrays(found.offsets, found.values, mask=sets.is_null())
+    hot = pa.array(as_matrix(sets, label_names).ravel().astype(np.int8))
+    mask = sets.is_null() if sets.null_count else None
+    return pa.FixedSizeListArray.from_arrays(hot, len(label_names), mask=mask)
+
+
+def decode_sets(column: pa.ChunkedArray | pa.Array, *, unlabelled: int) -> IntArray:
+    """What `encode_sets` made as a matrix `[rows, labels]`.
+
+    Args:
+        column: From `encode_sets`.
+        unlabelled: Fills the row of what has no set.
+    """
+    sets = _combined(column)
+    labelled = sets.is_valid().to_numpy(zero_copy_only=False)
+    matrix = np.full((len(sets), sets.type.list_size), unlabelled, np.int64)
+    hot = pc.list_flatten(sets).to_numpy(zero_copy_only=False)
+    matrix[labelled] = hot.reshape(-1, sets.type.list_size)
+    return matrix
 
 
 def as_matrix(column: pa.ChunkedArray | pa.Array, label_names: Sequence[str]) -> BoolArray:
@@ -72,25 +88,6 @@ def as_matrix(column: pa.ChunkedArray | pa.Array, label_names: Sequence[str]) ->
     known = ids.is_valid().to_numpy(zero_copy_only=False)
     rows = pc.list_parent_indices(sets).to_numpy(zero_copy_only=False)
     matrix[rows[known], ids.drop_null().to_numpy(zero_copy_only=False)] = True
-    return matrix
-
-
-def multi_hot(column: pa.ChunkedArray | pa.Array, num_labels: int, *, unlabelled: int) -> IntArray:
-    """Encoded sets as zeros and ones.
-
-    Args:
-        column: From `set_ids`.
-        num_labels: How many labels there are.
-        unlabelled: What a row without a set is filled with.
-
-    Returns:
-        `[rows, labels]`.
-    """
-    sets = _combined(column)
-    ids, lengths = list_values(pc.fill_null(sets, pa.scalar([], sets.type)))
-    matrix = np.zeros((len(sets), num_labels), np.int64)
-    matrix[np.repeat(np.arange(len(sets)), lengths), ids.astype(np.int64)] = 1
-    matrix[sets.is_null().to_numpy(zero_copy_only=False)] = unlabelled
     return matrix
 
 
@@ -126,5 +123,5 @@ def _lists(matrix: BoolArray, values: pa.Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(bounds), values.take(pa.array(columns, pa.int64())))
 
 
-def _combined(column: pa.ChunkedArray | pa.Array) -> pa.ListArray:
+def _combined(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
