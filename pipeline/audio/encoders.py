@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.mel import log_mel, mel_filters
+from pipeline.audio.mel import log_mel, mel_centres, mel_filters
 
 FILE_NAME = "preprocessor_config.json"
 LOG_MEL_TYPE = "LogMelFeatureExtractor"
@@ -58,6 +58,11 @@ class AudioEncoder(Protocol):
     @property
     def shape(self) -> tuple[int | None, ...]:
         """Of one row; None, the first axis alone, where it depends on the recording."""
+        ...
+
+    @property
+    def centres(self) -> npt.NDArray[np.float64] | None:
+        """Frequencies of the bands in hertz, where features are logarithms of power in bands."""
         ...
 
     @property
@@ -123,6 +128,11 @@ class LogMel:
     def highest(self) -> float:
         """Where the last band ends, in hertz."""
         return min(self.high_hertz or self.sample_rate / 2, self.sample_rate / 2)
+
+    @property
+    def centres(self) -> npt.NDArray[np.float64]:
+        """Frequencies of the bands in hertz."""
+        return mel_centres(self.num_mels, self.low_hertz, self.highest)[1:-1]
 
     @property
     def identity(self) -> str:

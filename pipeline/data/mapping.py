@@ -25,7 +25,7 @@ from pipeline.tasks.columns import media_columns, text_columns
 
 OURS = ("tokens", "tags", "group", "id")
 """Columns that any task may have mapped."""
-SHARED = ("text", "label", "entities", "audio", "image")
+SHARED = ("text", "target", "label", "entities", "audio", "image", "transcript")
 """Columns that a data option may map for tasks other than the one at hand."""
 SLICES = "slices"
 """Our column of what `data.slices` names: for each row texts such as `source=wire`."""

@@ -58,7 +58,7 @@ def export_onnx(model: PreTrainedModel, spec: ExportSpec, path: Path, *, opset: 
         with _quiet_exporter():
             program = torch.onnx.export(
                 _Outputs(model, spec).eval(),
-                tuple(_sample(name, length) for name in spec.inputs),
+                tuple(_sample(name, length, spec) for name in spec.inputs),
                 dynamo=True,
                 opset_version=opset,
                 input_names=list(spec.inputs),
@@ -92,8 +92,10 @@ def _strip_traces(program: torch.onnx.ONNXProgram) -> None:
         value.metadata_props.clear()
 
 
-def _sample(name: str, length: int) -> Tensor:
+def _sample(name: str, length: int, spec: ExportSpec) -> Tensor:
     """An input to trace with: three rows, one of them padded; its values are not kept."""
+    if name in spec.samples:
+        return torch.from_numpy(spec.samples[name])
     if name == "input_ids":
         return torch.ones(_SAMPLE_ROWS, length, dtype=torch.int64)
     sample = torch.zeros(_SAMPLE_ROWS, length, dtype=torch.int64)

@@ -47,6 +47,7 @@ class HubEncoder:
     frame: int
     needs_mask: bool
     keep_samples: bool = False
+    centres: None = None
 
     @classmethod
     def of(cls, extractor: Any) -> Self:

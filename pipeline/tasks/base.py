@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -111,11 +111,14 @@ class ExportSpec:
         inputs: Names of the model's tensors in order, each `[batch, …]`.
         outputs: Names of the results in order.
         dynamic_axes: For each input, axis number to its symbolic name.
+        samples: What to trace the model with, for inputs that are no ids or masks of tokens: three
+            rows of any numbers, of a length at which no axis that is free has size 1.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     dynamic_axes: Mapping[str, Mapping[int, str]]
+    samples: Arrays = field(default_factory=dict)
 
 
 class Task(Protocol):

@@ -20,6 +20,7 @@ from pipeline.tasks.base import (
     Batch,
     Column,
     FloatArray,
+    Head,
     IntArray,
     MetricSpec,
     ModelSource,
@@ -68,9 +69,11 @@ class TextClassification(Task):
     name: ClassVar[str] = "text_classification"
     columns: tuple[Column, ...] = (TEXT, LABEL)
     classification_scores: ClassVar[bool] = True
+    head: ClassVar[Head] = "sequence_classification"
+    """Which of transformers' Auto classes; that of a subclass for other inputs is another."""
 
     primary_metric = MetricSpec("accuracy", test="mcnemar")
-    metric_specs = (
+    metric_specs: tuple[MetricSpec, ...] = (
         MetricSpec("accuracy", test="mcnemar"),
         MetricSpec("f1_macro"),
         MetricSpec("f1_micro", test="mcnemar"),
@@ -131,7 +134,7 @@ class TextClassification(Task):
         if self._options.objective == "sigmoid":
             negative, positive = label_names
             model = source.load_model(
-                "sequence_classification",
+                self.head,
                 id2label={0: positive},
                 label2id={positive: 0},
                 problem_type="multi_label_classification",
@@ -139,7 +142,7 @@ class TextClassification(Task):
             model.config.negative_label = negative
             return model
         return source.load_model(
-            "sequence_classification",
+            self.head,
             id2label=dict(enumerate(label_names)),
             label2id={name: number for number, name in enumerate(label_names)},
             problem_type="single_label_classification",

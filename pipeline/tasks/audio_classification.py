@@ -1,0 +1,97 @@
+"""Audio classification: one label for a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.audio.augmentation import AudioAugmentation
+from pipeline.config.base import Section
+from pipeline.tasks.audio_inputs import (
+    AUDIO,
+    INPUTS,
+    audio_export,
+    augment_audio,
+    collate_audio,
+    encode_audio,
+)
+from pipeline.tasks.base import LABEL, Arrays, Batch, Column, ExportSpec, Head
+from pipeline.tasks.columns import input_columns, label_ids, require_columns
+from pipeline.tasks.text_classification import Options as LabelOptions
+from pipeline.tasks.text_classification import TextClassification
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from pipeline.tasks.processor import Processor
+
+
+class Options(LabelOptions):
+    """What a user may choose."""
+
+    augmentation: AudioAugmentation = AudioAugmentation()
+    """How recordings are changed in training."""
+
+
+class AudioClassification(TextClassification):
+    """One label for each recording; losses, decisions and metrics are those of texts."""
+
+    Options: ClassVar[type[Section]] = Options
+    name: ClassVar[str] = "audio_classification"
+    columns: tuple[Column, ...] = (AUDIO, LABEL)
+    model_inputs: ClassVar[tuple[str, ...]] = (*INPUTS, "attention_mask")
+    head: ClassVar[Head] = "audio_classification"
+
+    def __init__(self, options: Section) -> None:
+        super().__init__(options)
+        assert isinstance(options, Options)
+        self._augmentation = options.augmentation
+        self._processor: Processor | None = None
+
+    def attach(self, processor: Processor) -> None:
+        """Keeps what says how features become batches."""
+        self._processor = processor
+
+    @property
+    def _encoder(self) -> Any:
+        assert self._processor is not None
+        return self._processor.audio_encoder
+
+    def encode(
+        self,
+        rows: pa.Table,
+        processor: Processor,
+        label_names: Sequence[str],
+        *,
+        max_length: int,
+    ) -> pa.Table:
+        """Adds features, and `labels` (int64) where rows have the column `label`."""
+        require_columns(rows, input_columns(self.columns), needed_by=self.name)
+        encoded = encode_audio(rows["audio"], processor.audio_encoder, max_length=max_length)
+        if "label" in rows.column_names:
+            encoded = encoded.append_column("labels", pa.array(label_ids(rows, label_names)))
+        return encoded
+
+    def collate(
+        self,
+        rows: pa.Table,
+        *,
+        pad_token_id: int,  # noqa: ARG002
+        pad_to_multiple_of: int,
+    ) -> Arrays:
+        """The model's inputs, `num_steps`, and `labels` `[batch]` where known."""
+        batch = collate_audio(rows, self._encoder, pad_to_multiple_of)
+        if "labels" in rows.column_names:
+            batch["labels"] = rows["labels"].to_numpy().astype(np.int64)
+        return batch
+
+    def augment(self, batch: Batch, seed: int) -> Batch:
+        """Changes speed, adds noise and hides stretches of the recordings."""
+        return augment_audio(batch, self._encoder, self._augmentation, seed)
+
+    def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
+        """Features or samples in, logits out."""
+        return audio_export(self._encoder)
