@@ -182,6 +182,7 @@ class FineTuner(LightningModule):
         if self.trainer.world_size > 1:
             torch.distributed.all_reduce(self._totals)
         loss_sum, targets, tokens = self._totals
+        targets = targets.clamp(min=1)  # nothing to learn in these batches is no division by zero
         self._totals = None
         gradients = [
             self._rows.values(weight) for weight in self._trained if weight.grad is not None
