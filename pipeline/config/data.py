@@ -14,13 +14,21 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileRole = Literal["all", "train", "validation", "test"]
 
 
-class FileConfig(Section):
-    """One raw file."""
+class PinnedFile(Section):
+    """A raw file and its content."""
 
     path: str = Field(min_length=1)
     """Path from the project's root. `.gz` is unpacked on the fly."""
     sha256: Sha256 | None = None
     """The file's pinned content. Needed for a file outside `data/`."""
+
+
+class FileConfig(PinnedFile):
+    """The raw rows of a role: one file, or several with a line for each row."""
+
+    aligned: dict[str, PinnedFile] = Field(default_factory=dict)
+    """Further files whose lines belong to those of this one, such as their translations, by the
+    raw column that they become (format lines)."""
 
 
 class MediaConfig(Section):
@@ -37,10 +45,12 @@ class FormatConfig(Section):
     """How raw files are read."""
 
     kind: (
-        Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "span_json", "folder"] | None
+        Literal["csv", "tsv", "json", "jsonl", "parquet", "lines", "conll", "span_json", "folder"]
+        | None
     ) = None
     """The file format; by default the file name's ending decides. span_json is json or jsonl whose
-    entities stand in the column `label`, unless data.columns says otherwise. folder is a directory
+    entities stand in the column `label`, unless data.columns says otherwise. lines is a text on
+    each line, the raw column `text`, beside which aligned files may lie. folder is a directory
     or .zip of recordings or pictures: each is a row, its folder's name the label."""
     encoding: str = "utf-8"
     """Text encoding of the file."""
@@ -129,9 +139,11 @@ class LabelsConfig(Section):
 class SplitConfig(Section):
     """How rows without explicit split files are divided. Always deterministic."""
 
-    method: Literal["stratified", "random", "group", "hash"] = "stratified"
+    method: Literal["stratified", "random", "group", "shared_text", "hash"] = "stratified"
     """stratified: each class keeps its share; random; group: rows with equal `group` column stay
-    together; hash: by the hash of the text, so that adding rows moves no old row."""
+    together; shared_text: rows that share a text, of source or target, stay together, and with them
+    those that share one with these; hash: by the hash of the text, so that adding rows moves no old
+    row."""
     validation: Fraction = 0.15
     """Share of the rows for validation, where no file gives it."""
     test: Fraction = 0.15
@@ -313,6 +325,22 @@ class DataConfig(Group):
         roles = set(self.files) | (set(self.hub.splits) if self.hub else set())
         if not roles & {"all", "train"}:
             raise ValueError(f"one file must serve as `all` or `train`, got {sorted(roles)}")
+        if self.format.kind != "lines":
+            named = [role for role, file in self.files.items() if file.aligned]
+            if named:
+                raise ValueError(
+                    f"files.{named[0]}.aligned goes with format.kind=lines, a text on each line, "
+                    f"and not with {self.format.kind or 'the format that the ending says'}"
+                )
         if {"all", "train"} <= roles or ("all" in roles and len(roles) > 1):
             raise ValueError(f"`all` cannot stand beside other roles, got {sorted(roles)}")
         return self
+
+    @property
+    def all_files(self) -> dict[str, PinnedFile]:
+        """Every raw file by its key below `files`, such as `train` or `train.aligned.target`."""
+        found: dict[str, PinnedFile] = {}
+        for role, file in self.files.items():
+            found[role] = file
+            found |= {f"{role}.aligned.{name}": other for name, other in file.aligned.items()}
+        return found

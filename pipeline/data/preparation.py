@@ -89,7 +89,8 @@ def clean_splits(
         dropped=dict(mapper.dropped),
         cleaning=[*mapper.report(), *cleaning.report()],
         sources={source.name: source.version for source in sources}
-        | {one.media.name: one.media.version for one in sources if one.media is not None},
+        | {one.media.name: one.media.version for one in sources if one.media is not None}
+        | {name: version for source in sources for name, version in source.aligned.items()},
         bad_media=tuple(mapper.media.bad),
     )
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config.data import SplitConfig
+from pipeline.data.quality.keys import text_keys
 from pipeline.data.store import SPLITS
 from pipeline.errors import DataError
 from pipeline.tasks.base import Column
-from pipeline.tasks.columns import input_keys
+from pipeline.tasks.columns import input_keys, text_columns
 
 Assignment = npt.NDArray[np.int8]
 """For each row the number of its split in `SPLITS`."""
@@ -54,6 +55,8 @@ def assign(
                 remedy="map it in data.columns.group, or split otherwise",
             )
         return _by_group(_codes(rows["group"]), shares, generator)
+    if config.method == "shared_text":
+        return _by_group(_linked(rows, columns), shares, generator)
     if config.method == "random":
         return _by_class(np.zeros(rows.num_rows, np.int64), shares, generator)
     return _by_class(_classes(rows, columns), shares, generator)
@@ -151,6 +154,31 @@ def _by_group(
                 lacking[split] -= sizes[group]
                 break
     return split_of[groups]
+
+
+def _linked(rows: pa.Table, columns: Sequence[Column]) -> IntArray:
+    """Groups of rows linked by texts that are equal apart from case and white space, `[rows]`.
+
+    Rows and texts are the nodes of a graph; a group is a connected component of it.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    texts = text_columns(columns)
+    keys = [text_keys(rows[name]) for name in texts] or [text_keys(input_keys(rows, columns))]
+    count = rows.num_rows
+    nodes, total = [], count
+    for column in keys:
+        found, places = np.unique(column, return_inverse=True)
+        nodes.append(places + total)
+        total += len(found)
+    ends = (np.tile(np.arange(count), len(nodes)), np.concatenate(nodes))
+    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(total, total))
+    _, groups = connected_components(graph, directed=False)
+    # Keys differ between processes: groups are numbered in the order of their first rows.
+    _, firsts, places = np.unique(groups[:count], return_index=True, return_inverse=True)
+    ranks: IntArray = np.argsort(np.argsort(firsts)).astype(np.int64)
+    return ranks[places]
 
 
 _NUM_BINS = 10

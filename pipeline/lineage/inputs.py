@@ -59,6 +59,7 @@ def _paths(config: Mapping[str, Any]) -> Iterator[str]:
     data = config.get("data") or {}
     for file in (data.get("files") or {}).values():
         yield str(file["path"])
+        yield from (str(other["path"]) for other in (file.get("aligned") or {}).values())
     media = str((data.get("media") or {}).get("path", ""))
     if media:
         yield media

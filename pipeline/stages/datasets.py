@@ -79,7 +79,7 @@ def dataset_key(config: Config, *, root: Path) -> str:
 
 
 def _raw(config: Config, root: Path) -> Any:
-    paths: dict[str, Path] = {role: root / file.path for role, file in config.data.files.items()}
+    paths: dict[str, Path] = {key: root / file.path for key, file in config.data.all_files.items()}
     if config.data.media is not None:
         paths["media"] = root / config.data.media.path
     found: dict[str, Any] = {role: _content(path) for role, path in paths.items()}

@@ -165,7 +165,7 @@ def _config(overrides: Sequence[str], root: Path) -> tuple[Config | None, Check]
 def _data(config: Config, root: Path) -> Check:
     if config.data.hub is not None:
         return Check("data", "ok", f"hub dataset {config.data.hub.dataset}, read by prepare")
-    named = [file.path for file in config.data.files.values()]
+    named = [file.path for file in config.data.all_files.values()]
     named += [config.data.media.path] if config.data.media is not None else []
     missing = [path for path in named if not (root / path).exists()]
     if missing:

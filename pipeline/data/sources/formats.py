@@ -43,8 +43,8 @@ def format_kind(path: str, options: FormatConfig) -> str:
         raise DataError(
             f"the ending {ending!r} does not tell the format",
             file=path,
-            remedy="set data.format.kind to csv, tsv, json, jsonl, parquet, conll, span_json or "
-            "folder; " + did_you_mean(ending, KINDS),
+            remedy="set data.format.kind to csv, tsv, json, jsonl, parquet, lines, conll, "
+            "span_json or folder; " + did_you_mean(ending, KINDS),
         )
     return KINDS[ending]
 

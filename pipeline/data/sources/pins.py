@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.artifacts import content_hash, file_sha256
-from pipeline.config.data import FileConfig, MediaConfig
+from pipeline.config.data import MediaConfig, PinnedFile
 from pipeline.data.sources.raw import SourceFile
 from pipeline.errors import DataError, EnvironmentProblem, did_you_mean
 
 DATA_DIRECTORY = "data"
 
 
-def checked_file(config: FileConfig, role: str, root: Path) -> SourceFile:
+def checked_file(config: PinnedFile, role: str, root: Path) -> SourceFile:
     """Finds a raw file and compares its content with what the config pins.
 
     Args:
@@ -37,7 +37,7 @@ def checked_file(config: FileConfig, role: str, root: Path) -> SourceFile:
     return _pinned(config, path, f"data.files.{role}", root, file_sha256)
 
 
-def checked_media(config: FileConfig | MediaConfig, key: str, root: Path) -> SourceFile:
+def checked_media(config: PinnedFile | MediaConfig, key: str, root: Path) -> SourceFile:
     """Finds a directory or .zip of recordings or pictures, as `checked_file` does a file.
 
     Args:
@@ -75,7 +75,7 @@ def directory_sha256(directory: Path, hash_file: Callable[[Path], str] = file_sh
 
 
 def _pinned(
-    config: FileConfig | MediaConfig,
+    config: PinnedFile | MediaConfig,
     path: Path,
     key: str,
     root: Path,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pipeline.data.media import MediaSource
 from pipeline.data.sources.folder import read_folder
 from pipeline.data.sources.formats import format_kind, read_rows
 from pipeline.data.sources.hub import hub_version, read_hub
+from pipeline.data.sources.lines import LINE, read_lines
 from pipeline.data.sources.pins import checked_file, checked_media
 from pipeline.data.sources.raw import RawRows, WantedColumns
 
@@ -30,6 +31,7 @@ class Source:
         kind: The file's format; None for a hub dataset.
         read: Reads it in batches.
         media: Where the recordings or pictures lie that its rows name; None for texts alone.
+        aligned: SHA-256 of the files whose lines belong to its own, by name.
     """
 
     role: str
@@ -38,6 +40,7 @@ class Source:
     kind: str | None
     read: Callable[[WantedColumns], Iterator[RawRows]]
     media: MediaSource | None = None
+    aligned: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_sources(config: DataConfig, root: Path) -> list[Source]:
@@ -76,6 +79,14 @@ def _source(config: DataConfig, role: FileRole, root: Path, media: MediaSource |
         return Source(role, folder.name, folder.version, "folder", read, folder)
     file = checked_file(config.files[role], role, root)
     kind = format_kind(file.name, config.format)
+    if kind == "lines":
+        others = {
+            name: checked_file(other, f"{role}.aligned.{name}", root)
+            for name, other in config.files[role].aligned.items()
+        }
+        lines = partial(read_lines, {LINE: file, **others}, config.format)
+        aligned = {other.name: other.sha256 for other in others.values()}
+        return Source(role, file.name, file.sha256, kind, lines, media, aligned)
     rows = partial(read_rows, file, kind, config.format)
     return Source(role, file.name, file.sha256, kind, rows, media)
 

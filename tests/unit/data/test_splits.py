@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +17,7 @@ from pipeline.config.data import SplitConfig
 from pipeline.data.entities import ENTITIES_TYPE
 from pipeline.data.splits import TEST, TRAIN, VALIDATION, Assignment, assign, check_not_empty
 from pipeline.errors import DataError
-from pipeline.tasks.base import ENTITIES, LABEL, TEXT
+from pipeline.tasks.base import ENTITIES, LABEL, TEXT, Column
 
 BOTH = ("validation", "test")
 
@@ -146,3 +149,41 @@ def test_an_empty_split_is_an_error_with_its_remedy() -> None:
     with pytest.raises(DataError, match="split train has no rows") as caught:
         check_not_empty({"validation": 1, "test": 1}, {})
     assert "lower data.split.validation" in str(caught.value.remedy)
+
+
+def test_rows_linked_by_a_shared_text_stay_together() -> None:
+    generator = np.random.default_rng(0)
+    sources, targets = (generator.integers(0, 150, 200) for _ in range(2))
+    table = pa.table(
+        {
+            "text": [f"Source {number} " for number in sources],
+            "target": [f"target {number}" for number in targets],
+        }
+    )
+    table = table.set_column(0, "text", pa.array(["source 1", *table["text"].to_pylist()[1:]]))
+    columns = (TEXT, Column("target", "text", is_target=True))
+    found = assign(table, split(method="shared_text"), BOTH, columns)
+    for name in ("text", "target"):
+        texts = [text.strip().lower() for text in table[name].to_pylist()]
+        homes: dict[str, set[int]] = {}
+        for text, home in zip(texts, found.tolist(), strict=True):
+            homes.setdefault(text, set()).add(home)
+        assert all(len(places) == 1 for places in homes.values())
+    assert set(found.tolist()) == {TRAIN, VALIDATION, TEST}
+
+
+def test_shared_texts_divide_alike_in_every_process() -> None:
+    code = (
+        "import pyarrow as pa; from tests.unit.data.test_splits import divide, rows, split, BOTH\n"
+        "print(divide(rows(['a'] * 60), split(method='shared_text'), BOTH).tolist())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
