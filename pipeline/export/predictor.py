@@ -19,6 +19,7 @@ from pipeline.export.origins import TracedText, trace
 from pipeline.tasks.base import Arrays, Kind, Task
 from pipeline.tasks.columns import CONTENT_TYPE, MEDIA_KINDS, input_columns, target_names
 from pipeline.tasks.processor import Processor
+from pipeline.tasks.served import names_scores
 
 if TYPE_CHECKING:
     from pipeline.data.cleaning.step import AlignedStep
@@ -63,11 +64,11 @@ class Predictor:
         Returns:
             For each record, in order, what can be written as JSON: its inputs as they were given,
             and of a classifier `prediction` (a label name), `score` and `scores` (probabilities by
-            label name); of any other task the columns of its predictions, where spans carry their
-            own `text` and their places count characters of the text as it was given. A record with
-            a text that has no word has nulls in place of a prediction; so has one whose recording
-            or picture cannot be read, and its `error` says why. Of a content given as bytes its
-            SHA-256 is repeated.
+            label name); of any other task the columns of its predictions, where scores of labels
+            stand by name, too, and spans carry their own `text` and their places count characters
+            of the text as it was given. A record with a text that has no word has nulls in place of
+            a prediction; so has one whose recording or picture cannot be read, and its `error` says
+            why. Of a content given as bytes its SHA-256 is repeated.
         """
         given: list[dict[str, Any]] = [
             dict.fromkeys(self.inputs, record)
@@ -110,7 +111,11 @@ class Predictor:
         return {"prediction": row["prediction"], "score": row["score"], "scores": scores}
 
     def _plain(self, row: dict[str, Any] | None) -> dict[str, Any]:
-        return {"prediction": None} if row is None else row
+        if row is None:
+            return {"prediction": None}
+        if names_scores(self.task):
+            return {**row, "scores": dict(zip(self.label_names, row["scores"], strict=True))}
+        return row
 
     def _placed(self, row: dict[str, Any] | None, text: str, origin: TracedText) -> dict[str, Any]:
         if row is None:

@@ -55,7 +55,20 @@ def served_schema(task: Task, predictions: pa.Schema) -> pa.Schema:
         scores = pa.map_(pa.string(), pa.float64())
         label, score = pa.field("prediction", pa.string()), pa.field("score", pa.float64())
         return pa.schema([*given, label, score, pa.field("scores", scores)])
-    return pa.schema([*given, *(pa.field(one.name, _placed(one.type)) for one in predictions)])
+    return pa.schema([*given, *(_served(one, names_scores(task)) for one in predictions)])
+
+
+def names_scores(task: Task) -> bool:
+    """Whether `scores` has a number for each label name, so that it is shown by name."""
+    return task.classification_scores or any(
+        column.is_target and column.kind == "labels" for column in task.columns
+    )
+
+
+def _served(field: pa.Field, named: bool) -> pa.Field:
+    if named and field.name == "scores":
+        return pa.field(field.name, pa.map_(pa.string(), pa.float64()))
+    return pa.field(field.name, _placed(field.type))
 
 
 def _placed(kind: pa.DataType) -> pa.DataType:

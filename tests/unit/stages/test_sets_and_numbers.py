@@ -92,9 +92,11 @@ def test_sets_of_labels(tmp_path: Path, newsroom: Path) -> None:
     assert (outputs.evaluation / "thresholds.csv").is_file()
     for directory in (outputs.model, outputs.export):
         found = predicted(directory)
-        scores = found["scores"]
-        assert set(found["prediction"]) <= set(TAGS)
-        assert len(scores) == len(TAGS)
+        assert list(found["scores"]) == TAGS
+        above = [
+            name for name, bar in zip(TAGS, thresholds, strict=True) if found["scores"][name] >= bar
+        ]
+        assert found["prediction"] == above
 
 
 def test_numbers(tmp_path: Path, newsroom: Path) -> None:
