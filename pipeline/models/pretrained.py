@@ -153,7 +153,7 @@ def load_pretrained(
     override_dropout(settings, dropout)
     if pad_token_id is not None:
         settings.pad_token_id = pad_token_id
-    elif settings.pad_token_id is None:
+    elif getattr(settings, "pad_token_id", None) is None:
         settings.pad_token_id = getattr(settings, "eos_token_id", None)
     chosen = model_class(settings, head)
     try:

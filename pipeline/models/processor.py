@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config.schema import ModelConfig
 from pipeline.models.audio_processor import load_audio_encoder, make_audio_encoder
+from pipeline.models.image_processor import load_image_encoder, make_image_encoder
 from pipeline.models.tokenizer import load_tokenizer, make_tokenizer
 from pipeline.tasks.base import Column
 from pipeline.tasks.processor import Processor
@@ -35,6 +36,7 @@ def make_processor(
     return Processor(
         text=make_tokenizer(model, root=root, train_texts=train_texts) if has_tokens else None,
         audio=make_audio_encoder(model, root=root) if "audio" in kinds else None,
+        image=make_image_encoder(model, root=root) if "image" in kinds else None,
     )
 
 
@@ -45,6 +47,8 @@ def save_processor(processor: Processor, directory: Path) -> None:
         processor.text.save_pretrained(str(directory))
     if processor.audio is not None:
         processor.audio.save(directory)
+    if processor.image is not None:
+        processor.image.save(directory)
 
 
 def load_processor(directory: Path) -> Processor:
@@ -55,5 +59,8 @@ def load_processor(directory: Path) -> Processor:
     """
     has_tokens = any((directory / name).is_file() for name in _TOKENIZER_FILES)
     audio = load_audio_encoder(directory)
-    needs_text = has_tokens or audio is None
-    return Processor(text=load_tokenizer(directory) if needs_text else None, audio=audio)
+    image = None if audio is not None else load_image_encoder(directory)
+    needs_text = has_tokens or (audio is None and image is None)
+    return Processor(
+        text=load_tokenizer(directory) if needs_text else None, audio=audio, image=image
+    )

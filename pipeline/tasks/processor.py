@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from pipeline.audio.encoders import AudioEncoder
+    from pipeline.images.encoder import ImageEncoder
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,12 @@ class Processor:
     Attributes:
         text: The tokenizer; None where a task has no text.
         audio: What makes features of recordings; None where a task has none.
+        image: What makes pixels of pictures; None where a task has none.
     """
 
     text: PreTrainedTokenizerFast | None = None
     audio: AudioEncoder | None = None
+    image: ImageEncoder | None = None
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -64,6 +67,25 @@ class Processor:
         return self.audio
 
     @property
+    def image_encoder(self) -> ImageEncoder:
+        """What makes pixels of pictures.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if self.image is None:
+            raise ConfigError(
+                [
+                    Problem(
+                        "model",
+                        "this model sees no pictures, and the task reads some",
+                        remedy="choose a model for pictures, such as resnet_small or vit_base",
+                    )
+                ]
+            )
+        return self.image
+
+    @property
     def pad_token_id(self) -> int:
         """Fills `input_ids`; 0 where there is no text."""
         return 0 if self.text is None else int(self.text.pad_token_id)
@@ -72,7 +94,8 @@ class Processor:
     def identity(self) -> str:
         """All that determines what it makes of an input."""
         text = "" if self.text is None else self.text.backend_tokenizer.to_str()
-        return text if self.audio is None else text + self.audio.identity
+        media = (one.identity for one in (self.audio, self.image) if one is not None)
+        return text + "".join(media)
 
     @property
     def num_special_tokens(self) -> int:
