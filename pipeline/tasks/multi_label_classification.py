@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.processor import Processor
 
 LABELS = Column("labels", "labels", is_target=True)
+_HIGHEST_WEIGHT = 20.0
 
 
 class Options(Section):
@@ -53,9 +54,12 @@ class Options(Section):
     """From which probability on a label is predicted. per_label: each label's threshold gives it
     the highest F1 on validation; one with fewer than five positive rows there takes the shared one.
     shared: one for all, with the highest micro F1 on validation. fixed: one half."""
-    positive_weights: Literal["uniform", "balanced"] = "uniform"
+    positive_weights: Literal["balanced", "uniform"] = "balanced"
     """balanced: in the loss of a label, the rows of the train split that have it weigh as much in
-    total as those that have not."""
+    total as those that have not, but one of them at most 20 times as much as one of those. Labels
+    are rare mostly, and learned much sooner so; probabilities come out higher than the labels are
+    frequent, which thresholds make up for. uniform: all rows weigh the same, and probabilities are
+    honest."""
     label_smoothing: Probability = 0.0
     """Share of each target that is taken away and spread evenly over yes and no."""
 
@@ -238,7 +242,8 @@ def _balanced(hot: IntArray) -> tuple[float, ...]:
     positives = hot.sum(axis=0)
     negatives = len(hot) - positives
     decided = (positives > 0) & (negatives > 0)
-    return tuple(np.where(decided, negatives / np.maximum(positives, 1), 1.0).tolist())
+    weights = np.minimum(negatives / np.maximum(positives, 1), _HIGHEST_WEIGHT)
+    return tuple(np.where(decided, weights, 1.0).tolist())
 
 
 def _cell_losses(

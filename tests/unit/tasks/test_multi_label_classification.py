@@ -74,9 +74,9 @@ class TestMultiLabel(TaskContract):
         return HandComputed(predictions, rows, names, expected, (1, 1, 0, 0.8))
 
 
-class TestBalanced(TestMultiLabel):
+class TestUniform(TestMultiLabel):
     options: ClassVar[dict[str, Any]] = {
-        "positive_weights": "balanced",
+        "positive_weights": "uniform",
         "label_smoothing": 0.05,
         "thresholds": "shared",
     }
@@ -161,6 +161,15 @@ def test_balanced_rows_with_a_label_weigh_as_much_as_those_without() -> None:
     (gradient,) = torch.autograd.grad(loss, logits)
     assert float(gradient[:, 0].sum()) == pytest.approx(0.0, abs=1e-7)
     assert float(loss.detach()) == pytest.approx(np.log(2) * (6 + 4 + 4) / 12)
+
+
+def test_a_rare_label_does_not_drown_the_others() -> None:
+    task = task_with()
+    hot = [[1]] + [[0]] * 99
+    task.fit(pa.table({"multi_hot": pa.array(hot, pa.list_(pa.int8(), 1))}), ("rare",))
+    logits = {"logits": torch.zeros(1, 1)}
+    weights = [float(task.loss(logits, batch_of([[one]]))) / np.log(2) for one in (1, 0)]
+    assert weights == pytest.approx([20.0, 1.0])
 
 
 def scored(scores: list[list[float]], task: Task, rows: pa.Table) -> pa.Table:
