@@ -23,6 +23,7 @@ def encode_texts(
     *,
     max_length: int,
     offsets: bool = False,
+    framed: bool = True,
 ) -> pa.Table:
     """Encodes texts, cut on the right to `max_length` tokens with special tokens kept in place.
 
@@ -34,6 +35,8 @@ def encode_texts(
         texts: Strings without nulls; an empty text becomes its special tokens alone.
         max_length: Most tokens a row keeps, special tokens included.
         offsets: Whether to give the place of each token in its text.
+        framed: Whether the tokenizer adds its special tokens around a text; if not, the texts have
+            those that they need.
 
     Returns:
         One row for each text: `length` (int32, tokens kept), `input_ids` (list<int32>),
@@ -57,7 +60,9 @@ def encode_texts(
     ids = np.fromiter(
         chain.from_iterable(encoding.ids for encoding in encodings), np.int32, int(lengths.sum())
     )
-    prefix, suffix = _special_tokens(backend, batch, lengths)
+    prefix = suffix = ids[:0]
+    if framed:
+        prefix, suffix = _special_tokens(backend, batch, lengths)
     room = max_length - len(prefix) - len(suffix)
     if room < 1:
         raise UserError(
