@@ -61,28 +61,33 @@ class CheckpointConfig(Section):
 class TokenizerConfig(Section):
     """How text becomes tokens."""
 
-    kind: Literal["pretrained", "word", "character", "wordpiece", "byte_bpe", "none"] = "pretrained"
+    kind: Literal["pretrained", "word", "character", "wordpiece", "bpe", "byte_bpe", "none"] = (
+        "pretrained"
+    )
     """The checkpoint's own tokenizer, one trained on the training split, or none for a model that
     neither reads nor writes tokens. Only byte_bpe can write back every text as it was."""
     vocab_size: int = Field(default=8_000, ge=8)
     """Largest vocabulary of a trained tokenizer, special tokens included."""
     lowercase: bool = True
     """Whether a trained tokenizer lower-cases."""
-    special_tokens: bool = True
-    """Whether [CLS] and [SEP] frame a text (trained tokenizers)."""
+    special_tokens: bool | Literal["end"] = True
+    """Whether [CLS] and [SEP] frame a text (trained tokenizers); end: only [SEP] behind it, for
+    models that write."""
 
 
 class ArchitectureConfig(Section):
     """A model trained from scratch."""
 
-    kind: Literal["bert", "gpt2", "lstm", "ngram_bag", "conv_recurrent", "audio_cnn", "resnet"]
+    kind: Literal[
+        "bert", "gpt2", "lstm", "ngram_bag", "conv_recurrent", "audio_cnn", "resnet", "seq2seq"
+    ]
     """The architecture."""
     hidden_size: Count = 128
     """Width of hidden states."""
     embedding_size: Count | None = None
     """Width of embeddings (lstm only); by default the hidden size."""
     num_layers: Count = 2
-    """Layers on top of each other."""
+    """Layers on top of each other; of seq2seq in each half."""
     num_attention_heads: Count = 2
     """Attention heads of a layer (bert and gpt2); they share the width equally."""
     intermediate_size: Count | None = None
@@ -284,13 +289,12 @@ class EvaluationConfig(Group):
     """Coverage of the intervals."""
     seed: int = Field(default=0, ge=0)
     """Seed of the resampling."""
-    baselines: tuple[Literal["majority", "tfidf", "lexicon"], ...] = (
-        "majority",
-        "tfidf",
-        "lexicon",
-    )
+    baselines: tuple[
+        Literal["majority", "tfidf", "popularity", "tfidf_similarity", "lexicon"], ...
+    ] = ("majority", "tfidf", "popularity", "tfidf_similarity", "lexicon")
     """Simple models evaluated beside, where they suit the task: majority and tfidf for labels, sets
-    of them and numbers, lexicon for entities."""
+    of them and numbers, popularity and tfidf_similarity for numbers of two texts, lexicon for
+    entities."""
     num_mistakes: int = Field(default=50, ge=0)
     """Most confident mistakes on the error page."""
     num_calibration_bins: int = Field(default=15, ge=2)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import DataError
+from pipeline.models.subwords import repeated, subword_splitter, subwords
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -24,10 +25,10 @@ _PREFIX = "##"
 def train_tokenizer(
     texts: Iterable[str],
     *,
-    kind: Literal["pretrained", "word", "character", "wordpiece", "byte_bpe", "none"],
+    kind: Literal["pretrained", "word", "character", "wordpiece", "bpe", "byte_bpe", "none"],
     vocab_size: int,
     lowercase: bool,
-    special_tokens: bool,
+    special_tokens: bool | Literal["end"],
     token_types: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Trains a tokenizer; equally frequent tokens are taken in the order of their characters.
@@ -35,13 +36,14 @@ def train_tokenizer(
     Args:
         texts: The texts of the train split.
         kind: `word`: what white space separates; `character`: every character but white space;
-            `wordpiece`: BERT's words in pieces (Schuster and Nakajima, 2012); `byte_bpe`: bytes
+            `wordpiece`: BERT's words in pieces (Schuster and Nakajima, 2012); `bpe`: see
+            `pipeline.models.subwords`; `byte_bpe`: bytes
             merged to words, white space included (Radford et al., 2019), so that every text is
             known and can be written back.
         vocab_size: Largest vocabulary, special tokens included; of byte_bpe 261 at least.
         lowercase: Whether text is lower-cased first.
-        special_tokens: Whether [CLS] and [SEP] frame a text. All five special tokens are in the
-            vocabulary in either case.
+        special_tokens: Whether [CLS] and [SEP] frame a text; end: only [SEP] behind it. All five
+            special tokens are in the vocabulary in any case.
         token_types: Whether the model is told which of two texts a token is of.
 
     Raises:
@@ -63,7 +65,10 @@ def train_tokenizer(
             "the train split holds no word to make a vocabulary from",
             remedy="check data.columns.text, and that cleaning does not empty every text",
         )
-    if kind == "byte_bpe":
+    if kind == "bpe":
+        tokenizer = subwords(counts, vocab_size, SPECIAL_TOKENS)
+        tokenizer.decoder = decoders.Metaspace()
+    elif kind == "byte_bpe":
         tokenizer = _byte_pairs(counts, vocab_size)
         tokenizer.decoder = decoders.ByteLevel()
     elif kind == "wordpiece":
@@ -80,9 +85,10 @@ def train_tokenizer(
         tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = splitter
     if special_tokens:
+        begin = "" if special_tokens == "end" else "[CLS] "
         tokenizer.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            single=f"{begin}$A [SEP]",
+            pair=f"{begin}$A [SEP] $B:1 [SEP]:1",
             special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
         )
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if token_types else [])]
@@ -105,6 +111,8 @@ def _text_steps(kind: str, *, lowercase: bool) -> tuple[Normalizer | None, PreTo
 
     if kind == "wordpiece":
         return normalizers.BertNormalizer(lowercase=lowercase), pre_tokenizers.BertPreTokenizer()
+    if kind == "bpe":
+        return normalizers.Lowercase() if lowercase else None, subword_splitter()
     steps: list[PreTokenizer] = [pre_tokenizers.WhitespaceSplit()]
     if kind == "character":
         steps.append(pre_tokenizers.Split(Regex("."), "isolated"))
@@ -148,7 +156,7 @@ def _word_pieces(counts: Counter[str], vocab_size: int) -> dict[str, int]:
     )
     scratch: Tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     scratch.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    scratch.train_from_iterator(_repeat(counts), trainer)
+    scratch.train_from_iterator(repeated(counts), trainer)
     return dict(scratch.get_vocab())
 
 
@@ -164,15 +172,5 @@ def _byte_pairs(counts: Counter[str], vocab_size: int) -> Tokenizer:
     )
     tokenizer: Tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.train_from_iterator(_repeat(counts), trainer)
+    tokenizer.train_from_iterator(repeated(counts), trainer)
     return tokenizer
-
-
-def _repeat(counts: Counter[str]) -> Iterable[str]:
-    """The counted words again, each as often as it occurs, in a fixed order."""
-    for word in sorted(counts):
-        count = counts[word]
-        while count > 0:
-            part = min(count, 1_000)
-            yield " ".join([word] * part)
-            count -= part
