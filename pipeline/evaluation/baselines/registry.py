@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from pipeline.evaluation.baselines import entities, labels, numbers, sets
+from pipeline.evaluation.baselines import entities, labels, numbers, pairs, sets
 from pipeline.evaluation.baselines.base import Baseline, Fit
 from pipeline.evaluation.context import Context
 from pipeline.tasks.base import Kind
@@ -22,6 +22,8 @@ BASELINES: Mapping[str, Mapping[Kind, Fit]] = {
         "labels": sets.fit_tfidf,
         "number": numbers.fit_tfidf,
     },
+    "popularity": {"number": pairs.fit_popularity},
+    "tfidf_similarity": {"number": pairs.fit_similarity},
     "lexicon": {"entities": entities.fit_lexicon},
 }
 """A baseline whose name is new also has to stand in `EvaluationConfig.baselines`."""
