@@ -83,9 +83,9 @@ def write_details(
     classes = per_class(measured, rows)
     if classes.num_rows:
         write_csv(directory / PER_CLASS, classes)
-    if context.target is not None and context.target.kind in DETAILS:
-        tested = Tested(rows, predictions, measured, classes, context, title, settings)
-        DETAILS[context.target.kind](directory, tested)
+    details = None if context.target is None else DETAILS.get(context.target.kind)
+    if details is not None:
+        details(directory, Tested(rows, predictions, measured, classes, context, title, settings))
     page = mistakes_page(
         readable_predictions(rows, predictions), context, title=title, most=settings.num_mistakes
     )
@@ -106,7 +106,8 @@ def write_decisions(directory: Path, tested: Tested) -> None:
 def write_sets(directory: Path, tested: Tested) -> None:
     """Precision and recall, reliability, metrics by label, and thresholds."""
     context = tested.context
-    assert context.target is not None
+    if context.target is None or "scores" not in tested.predictions.column_names:
+        return
     references = tested.rows[context.target.name]
     found = set_decisions(tested.predictions, references, context.label_names)
     num_bins = tested.settings.num_calibration_bins
@@ -135,10 +136,12 @@ def write_sets(directory: Path, tested: Tested) -> None:
 
 def write_numbers(directory: Path, tested: Tested) -> None:
     """Right and predicted numbers, as a table, and drawn against each other."""
-    assert tested.context.target is not None
+    target = tested.context.target
+    if target is None or "prediction" not in tested.predictions.column_names:
+        return
     actual, predicted = (
         column.to_numpy().astype(np.float64)
-        for column in (tested.rows[tested.context.target.name], tested.predictions["prediction"])
+        for column in (tested.rows[target.name], tested.predictions["prediction"])
     )
     write_csv(
         directory / NUMBERS,

@@ -42,11 +42,12 @@ def mistakes_page(table: pa.Table, context: Context, *, title: str, most: int) -
         most: How many are shown.
 
     Returns:
-        None where nothing is known of how to show the target.
+        None where nothing is known of how to show the target, or these predictions of it.
     """
-    if context.target is None or context.target.kind not in CASES:
+    renderer = None if context.target is None else CASES.get(context.target.kind)
+    if renderer is None or not renderer.needs <= set(table.column_names):
         return None
-    cases = CASES[context.target.kind](table, context)
+    cases = renderer(table, context)
     found = cases.shown()
     shown = table.take(pa.array(found.rows[:most], pa.int64())).to_pylist()
     articles = [_article(row, cases.case(row, shown_inputs(row, context.columns))) for row in shown]

@@ -63,6 +63,8 @@ class Cases(Protocol):
     """HTML above the cases that explains marks."""
     css: ClassVar[str] = ""
     """More of a style sheet."""
+    needs: ClassVar[frozenset[str]] = frozenset({"prediction"})
+    """Columns of predictions without which there is nothing to show."""
 
     def __init__(self, table: pa.Table, context: Context) -> None: ...
 

@@ -25,6 +25,7 @@ Span = tuple[int, int, str]
 class EntityCases(Cases):
     """Rows whose entities are not all found, or with others than theirs, by loss."""
 
+    needs: ClassVar[frozenset[str]] = frozenset({"predicted_entities"})
     key: ClassVar[str] = (
         '<p class="key"><span><mark class="right">found</mark></span>'
         '<span><mark class="missed">missed</mark></span>'
@@ -47,7 +48,7 @@ class EntityCases(Cases):
 
     def case(self, row: Mapping[str, Any], inputs: str) -> Case:  # noqa: ARG002
         """The text with marks: what is right and missed, then what the model marked."""
-        gold, found = _spans(row[self._target]), _spans(row[f"predicted_{self._target}"])
+        gold, found = _spans(row[self._target]), _spans(row["predicted_entities"])
         text = row[self._text]
         counts = ", ".join(
             f"{count} {word}"
@@ -66,7 +67,7 @@ class EntityCases(Cases):
         return Case(escape(counts), shown_loss(row), "".join(lines))
 
     def _predicted(self) -> Sequence[Any]:
-        found: Sequence[Any] = self._table[f"predicted_{self._target}"].to_pylist()
+        found: Sequence[Any] = self._table["predicted_entities"].to_pylist()
         return found
 
 

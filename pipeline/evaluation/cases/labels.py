@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -16,6 +16,8 @@ MOST_OTHERS = 3
 
 class LabelCases(Cases):
     """Rows with another label than predicted, the most confident first."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"prediction", "score", "scores"})
 
     def __init__(self, table: pa.Table, context: Context) -> None:
         assert context.target is not None

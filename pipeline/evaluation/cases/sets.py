@@ -27,6 +27,7 @@ MOST_OTHERS = 2
 class SetCases(Cases):
     """Rows with another set of labels than predicted, by loss."""
 
+    needs: ClassVar[frozenset[str]] = frozenset({"prediction", "scores"})
     key: ClassVar[str] = (
         '<p class="key"><span><mark class="right">found</mark></span>'
         '<span><mark class="missed">missed</mark></span>'

@@ -19,7 +19,7 @@ from pipeline.evaluation.cases.numbers import NumberCases, decimals
 from pipeline.evaluation.cases.sets import SetCases
 from pipeline.evaluation.context import Context
 from pipeline.evaluation.details import write_details
-from pipeline.evaluation.measure import measure
+from pipeline.evaluation.measure import Measured, measure
 from pipeline.evaluation.mistakes import mistakes_page
 from pipeline.evaluation.tables import readable_predictions
 from pipeline.tasks.base import TEXT, Column
@@ -197,3 +197,12 @@ def test_a_target_that_nobody_can_show_has_no_page() -> None:
     table = pa.table({"id": ["a"], "text": ["x"], "thing": [1], "prediction": [2]})
     assert mistakes_page(table, Context(columns), title="t", most=5) is None
     assert mistakes_page(table, Context((TEXT,)), title="t", most=5) is None
+
+
+def test_a_task_that_gives_no_scores_has_no_page_and_no_curves(tmp_path: Path) -> None:
+    rows, predictions = tagged(6)
+    context = Context((TEXT, LABELS), NAMES)
+    nothing = Measured({}, {}, {}, 0.95)
+    given = predictions.select(["prediction"])
+    write_details(tmp_path, rows, given, nothing, context, title="t", settings=SETTINGS)
+    assert list(tmp_path.iterdir()) == []
