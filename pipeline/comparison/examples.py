@@ -50,8 +50,8 @@ def disagreements(groups: Members) -> tuple[Disagreement, ...]:
 def described(row: Mapping[str, Any], text: str) -> str:
     """Columns of a prediction or a reference in words.
 
-    A label with its probability, entities with their types; of any other task its columns, lists of
-    probabilities left out.
+    A label with its probability, the names of a set, a number, entities with their types; of any
+    other task its columns, lists of probabilities left out.
 
     Args:
         row: Values by column.
@@ -59,13 +59,20 @@ def described(row: Mapping[str, Any], text: str) -> str:
     """
     if "prediction" in row:
         score = row.get("score")
-        return f"{row['prediction']}" + ("" if score is None else f" ({score:.0%})")
+        return _value(row["prediction"]) + ("" if score is None else f" ({score:.0%})")
     if "entities" in row:
         return _entities(row["entities"] or (), text)
     if len(row) == 1:
         (value,) = row.values()
-        return str(value)
+        return _value(value)
     return ", ".join(f"{name}: {value}" for name, value in row.items() if not _is_numbers(value))
+
+
+def _value(value: Any) -> str:
+    """A set as its names, a number with six digits, all else as it is."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _mean_scores(members: Sequence[Judged]) -> FloatArray:

@@ -45,7 +45,7 @@ def class_metrics(rows: pa.Table, metric: str, known: Sequence[str]) -> dict[str
     """The metrics that stand for a metric in each class or entity type.
 
     Args:
-        rows: The examples, with `label` or `entities`.
+        rows: The examples, with `label`, `labels` or `entities`.
         metric: The compared metric.
         known: Every metric that the task computes.
 
@@ -123,13 +123,17 @@ def _by_class(rows: pa.Table, by_class: dict[str, str]) -> Iterator[Part]:
 
 
 def _classes(rows: pa.Table) -> Iterator[tuple[str, IntArray]]:
-    """Each class of the references and its rows; an entity's type and the rows that have one."""
+    """Each class of the references and its rows; of sets and entities the rows that have one."""
     if "label" in rows.column_names:
         values = rows["label"].combine_chunks()
         numbers = np.arange(len(values))
     elif "entities" in rows.column_names:
         lists = rows["entities"].combine_chunks()
         values = pc.struct_field(pc.list_flatten(lists), "type")
+        numbers = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
+    elif "labels" in rows.column_names and rows["labels"].type == pa.list_(pa.string()):
+        lists = rows["labels"].combine_chunks()
+        values = pc.list_flatten(lists)
         numbers = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
     else:
         return

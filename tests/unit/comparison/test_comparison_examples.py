@@ -67,3 +67,9 @@ def test_predictions_of_tasks_that_nobody_knows_are_read_column_by_column() -> N
     assert described({"translation": "hello"}, "") == "hello"
     row = {"answer": "42", "start": 3, "scores": [0.1, 0.9]}
     assert described(row, "") == "answer: 42, start: 3"
+
+
+def test_a_set_and_a_number_are_read_as_they_are() -> None:
+    assert described({"prediction": ["law", "money"], "scores": [0.7, 0.6]}, "") == "law, money"
+    assert described({"labels": []}, "") == "nothing"
+    assert described({"prediction": 1.23456789}, "") == "1.23457"

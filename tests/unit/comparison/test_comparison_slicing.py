@@ -116,3 +116,14 @@ def test_rows_of_parts_are_numbers_that_tables_take() -> None:
     for part in all_parts(rows):
         assert rows.take(pa.array(part.rows)).num_rows == len(part.rows)
         assert np.all(np.diff(part.rows) > 0)
+
+
+def test_a_label_of_sets_is_the_rows_that_have_it() -> None:
+    sets = [["a", "b"], ["a"], [], ["b"]] * 10
+    rows = pa.table({"text": ["x"] * 40, "labels": pa.array(sets, pa.list_(pa.string()))})
+    by_class = class_metrics(rows, "f1_micro", ("f1_micro", "f1/a", "f1/b"))
+    assert by_class == {"a": "f1/a", "b": "f1/b"}
+    found, _ = parts(rows, (TEXT,), by_class)
+    assert by_dimension(found, "f1 by label")["a"] == [n for n in range(40) if n % 4 < 2]
+    found, _ = parts(rows, (TEXT,), {})
+    assert by_dimension(found, "label")["b"] == [n for n in range(40) if n % 4 in {0, 3}]
