@@ -282,6 +282,20 @@ class QualityConfig(Section):
     """Share of rows whose text is empty or only white space. Such rows are left out."""
     unreadable_share: Threshold = Threshold(warn=0.0, error=0.05)
     """Share of rows whose recording or picture is missing or damaged. Such rows are left out."""
+    silent_share: Threshold = Threshold(warn=0.0, error=0.5)
+    """Share of recordings quieter than 60 dB below full scale."""
+    clipped_share: Threshold = Threshold(warn=0.05)
+    """Share of recordings with more than 1 % of their samples at full scale."""
+    odd_duration_share: Threshold = Threshold(warn=0.0)
+    """Share of recordings shorter than 0.1 s, or more than ten times as long as the median."""
+    crowded_share: Threshold = Threshold(warn=0.0, error=0.5)
+    """Share of recordings whose transcript has more than 25 characters a second."""
+    unknown_character_share: Threshold = Threshold(warn=0.0, error=0.5)
+    """Share of recordings whose transcript has letters that those of the train split lack."""
+    tiny_image_share: Threshold = Threshold(warn=0.0)
+    """Share of rows whose picture has a side shorter than 8 pixels."""
+    long_image_share: Threshold = Threshold(warn=0.01)
+    """Share of rows whose picture has a side more than 4 times as long as the other."""
 
 
 class DataConfig(Group):
@@ -294,6 +308,9 @@ class DataConfig(Group):
     bad_media: Literal["skip", "error"] = "skip"
     """Rows whose recording or picture is missing or damaged are left out and named in the report,
     or the first of them is an error."""
+    bad_chats: Literal["skip", "error"] = "error"
+    """Rows whose chat breaks a rule, such as one that nobody answers, are left out and counted in
+    the report, or the first of them is an error."""
     hub: HubConfig | None = None
     """A hub dataset in place of files."""
     format: FormatConfig = FormatConfig()

@@ -13,6 +13,7 @@ from pipeline.data.entities import Entity, read_entities
 from pipeline.data.labels import LabelMapper
 from pipeline.data.media import MediaSource
 from pipeline.data.media_rows import MediaReader
+from pipeline.data.messages import ChatError, ChatReader
 from pipeline.data.rules import RuleError
 from pipeline.data.sources.conll import TAGS, TOKENS
 from pipeline.data.sources.folder import FILE, FOLDER
@@ -29,8 +30,9 @@ SHARED = ("text", "target", "label", "entities", "audio", "image", "transcript")
 """Columns that a data option may map for tasks other than the one at hand."""
 SLICES = "slices"
 """Our column of what `data.slices` names: for each row texts such as `source=wire`."""
-NULL, EMPTY = "null", "empty"
-"""Why a row is left out: something is missing, or a text is only white space."""
+NULL, EMPTY, BAD_CHAT = "null", "empty", "bad_chat"
+"""Why a row is left out: something is missing, a text is only white space, or a chat breaks a
+rule."""
 
 
 class RowMapper:
@@ -100,6 +102,11 @@ class RowMapper:
         changes = [
             {"step": "overlapping entities", "entities_removed": self.overlapping},
             {"step": "broken tags", "rows_mended": self.mended},
+            *(
+                {"step": "turns without an answer", "turns_removed": parse.unanswered}
+                for parse in self._parsers.values()
+                if isinstance(parse, ChatReader)
+            ),
         ]
         return [change for change in changes if all(change.values())]
 
@@ -136,6 +143,9 @@ class RowMapper:
                         {name: rows.columns[name][number] for name in self._config.slices}
                     )
             except RuleError as error:
+                if isinstance(error, ChatError) and self._config.bad_chats == "skip":
+                    self.dropped[BAD_CHAT] += 1
+                    continue
                 shift = error.shift if rows.row_per_token else 0
                 raise error.located(file, line + shift) from error
             reason = NULL if row is None else None

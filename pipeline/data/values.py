@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.data.entities import ENTITIES_TYPE
 from pipeline.data.labels import LabelMapper
+from pipeline.data.messages import MESSAGES_TYPE, ChatReader
 from pipeline.data.rules import RuleError
 from pipeline.tasks.base import Column, Kind
 from pipeline.tasks.columns import MEDIA_TYPE
@@ -20,6 +21,7 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "labels": pa.list_(pa.string()),
     "number": pa.float64(),
     "entities": ENTITIES_TYPE,
+    "messages": MESSAGES_TYPE,
     "audio": MEDIA_TYPE,
     "image": MEDIA_TYPE,
 }
@@ -44,6 +46,8 @@ def parser(column: Column, labels: LabelMapper) -> Parse:
         return lambda value: _labels(value, column.name, labels)
     if column.kind == "number":
         return lambda value: _number(value, column.name)
+    if column.kind == "messages":
+        return ChatReader(column.name)
     return lambda value: value
 
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from pipeline.data.batching import plan_batches
 from pipeline.data.cleaning.clean import make_step
 from pipeline.data.media_rows import content_of
+from pipeline.data.messages import ChatError, asked_chat
 from pipeline.data.preprocessing import Preprocessing
+from pipeline.data.values import ARROW_TYPES
 from pipeline.errors import DataError
 from pipeline.export.origins import TracedText, trace
 from pipeline.tasks.base import Arrays, Kind, Task
@@ -59,7 +61,8 @@ class Predictor:
 
         Args:
             records: For each row its inputs by name, raw texts; a text alone stands for the only
-                input. A recording or picture is its path, or its content as bytes.
+                input. A recording or picture is its path, or its content as bytes; a chat is a
+                list of turns as JSON, or a text that is the user's only turn.
 
         Returns:
             For each record, in order, what can be written as JSON: its inputs as they were given,
@@ -84,6 +87,8 @@ class Predictor:
             raw = [record[column.name] for record in given]
             if column.kind in MEDIA_KINDS:
                 values[column.name] = _contents(raw, column.kind, errors)
+            elif column.kind == "messages":
+                values[column.name] = _chats(raw, column.name, errors)
             else:
                 values[column.name] = self.preprocessing.clean(raw)
         shown = self._labelled if self.task.classification_scores else self._plain
@@ -135,7 +140,7 @@ class Predictor:
             {
                 name: pa.array(
                     [one[row] for row in full],
-                    CONTENT_TYPE if kinds[name] in MEDIA_KINDS else pa.string(),
+                    CONTENT_TYPE if kinds[name] in MEDIA_KINDS else ARROW_TYPES[kinds[name]],
                 )
                 for name, one in values.items()
             }
@@ -171,6 +176,18 @@ def _contents(
         except DataError as error:
             errors[row] = error.message
         found.append(content)
+    return found
+
+
+def _chats(given: Sequence[Any], name: str, errors: dict[int, str]) -> list[list[dict[str, str]]]:
+    """The turns of chats; none for a bad one, of which `errors` says why by row."""
+    found: list[list[dict[str, str]]] = []
+    for row, value in enumerate(given):
+        try:
+            found.append(asked_chat(value, name))
+        except ChatError as error:
+            errors[row] = str(error)
+            found.append([])
     return found
 
 

@@ -202,6 +202,8 @@ def _field(value: Mapping[str, Any], field: str, name: str, row: int) -> str:
     text = value[field]
     if text is None:
         return ""
+    if isinstance(text, list) and text and all(isinstance(turn, dict) for turn in text):
+        return json.dumps(text, ensure_ascii=False)  # a chat
     if not isinstance(text, str):
         raise DataError(
             f"the field {field!r} must hold a text, got {type(text).__name__} {text!r:.40}",

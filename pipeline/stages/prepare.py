@@ -199,6 +199,9 @@ def _texts(rows: pa.Table, columns: Sequence[Column]) -> Iterator[str]:
     for name in text_columns(columns):
         for chunk in rows[name].chunks:
             yield from chunk.to_pylist()
+    for name in (column.name for column in columns if column.kind == "messages"):
+        for chunk in rows[name].chunks:
+            yield from (turn["content"] for chat in chunk.to_pylist() for turn in chat)
 
 
 def _refusal(report: QualityReport, rejected: Path) -> DataError:

@@ -24,6 +24,8 @@ MEDIA_TYPE = pa.struct(
     [pa.field("path", pa.string()), pa.field("sha256", pa.string()), pa.field("size", pa.int64())]
 )
 """A recording or picture in a canonical row: where it lies, its SHA-256 and its bytes' number."""
+CONTENTS = ("features", "samples", "pixels")
+"""Encoded columns that hold what a model reads of a recording or picture."""
 CONTENT_TYPE = pa.struct([pa.field("path", pa.string()), pa.field("bytes", pa.binary())])
 """A recording or picture as `Task.encode` gets it."""
 
@@ -67,11 +69,22 @@ def _joined(rows: pa.Table, columns: Sequence[Column], part: str) -> pa.ChunkedA
     texts = [
         pc.struct_field(rows[column.name], part)
         if column.kind in MEDIA_KINDS
+        else _chats(rows[column.name])
+        if column.kind == "messages"
         else rows[column.name]
         for column in input_columns(columns)
-        if column.kind == "text" or column.kind in MEDIA_KINDS
+        if column.kind in {"text", "messages"} or column.kind in MEDIA_KINDS
     ]
     return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, SEPARATOR)
+
+
+def _chats(chats: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Each chat as one text, a turn on each line."""
+    texts = [
+        SEPARATOR.join(f"{turn['role']}: {turn['content']}" for turn in chat)
+        for chat in chats.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def input_bytes(rows: pa.Table, columns: Sequence[Column]) -> IntArray:
