@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.artifacts import Outputs, file_sha256, read_json
 from pipeline.config.schema import Config
 from pipeline.config.validation import validate
 from pipeline.evaluation.tables import read_predictions
+from pipeline.export.bundle import load_predictor
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
 from pipeline.stages import evaluate, export, prepare, train
@@ -41,10 +43,17 @@ class Pretrained:
         return file_sha256(self.outputs.model / "model.safetensors")
 
 
-def config(task: str, columns: dict[str, str], model: dict[str, Any], **trainer: Any) -> Config:
+def config(
+    task: str,
+    columns: dict[str, str],
+    model: dict[str, Any],
+    *,
+    options: dict[str, Any] | None = None,
+    file: str = "newsroom.jsonl",
+) -> Config:
     data = {
         "name": "news",
-        "files": {"all": {"path": "data/newsroom.jsonl"}},
+        "files": {"all": {"path": f"data/{file}"}},
         "columns": columns,
         "split": {"validation": 0.2, "test": 0.2},
         "max_rows": 120,
@@ -52,12 +61,12 @@ def config(task: str, columns: dict[str, str], model: dict[str, Any], **trainer:
     values = {
         "experiment": task,
         "data": data,
-        "task": {"kind": task},
+        "task": {"kind": task, "options": options or {}},
         "model": model,
         "method": {},
         "optimizer": {"lr": 1e-3},
         "scheduler": {},
-        "trainer": {**TRAINER, **trainer},
+        "trainer": TRAINER,
         "evaluation": {"num_bootstrap_samples": 100, "baselines": []},
         "export": {"parity_rows": 8, "latency_repeats": 1, "latency_batch_sizes": [1]},
         "tracking": {"enabled": False},
@@ -88,6 +97,61 @@ def test_a_language_model_goes_through_every_stage(pretrained: Pretrained) -> No
     report = read_json(pretrained.outputs.export / "report.json")
     assert report["models"]["onnx"]["parity"]["prediction_agreement"] == 1.0
     assert Manifest.read(pretrained.outputs.model).parent_model is None
+
+
+GPT2 = {
+    "architecture": {"kind": "gpt2", "hidden_size": 16, "num_layers": 1},
+    "tokenizer": {"kind": "byte_bpe", "vocab_size": 600, "lowercase": False},
+    "max_length": 128,
+}
+
+
+def test_a_causal_language_model_goes_through_every_stage(pretrained: Pretrained) -> None:
+    made = config("causal_language_model", {"text": "en"}, GPT2)
+    outputs = Outputs(pretrained.root / "runs" / "causal")
+    for stage in (prepare, train, evaluate, export):
+        stage.run(made, root=pretrained.root, outputs=outputs)
+    found = read_json(outputs.evaluation / "metrics.json")["test"]["perplexity"]
+    assert 1 < found["low"] <= found["value"] <= found["high"] < 700
+    report = read_json(outputs.export / "report.json")
+    assert report["models"]["onnx"]["parity"]["prediction_agreement"] == 1.0
+
+
+def test_chats_go_through_the_stages_and_are_answered(
+    pretrained: Pretrained, newsroom: Path
+) -> None:
+    items = [json.loads(line) for line in newsroom.read_text(encoding="utf-8").splitlines()[:120]]
+    chats = [
+        {
+            "messages": [
+                {"from": "human", "value": f"Which topic? {item['en'][:60]}"},
+                {"from": "gpt", "value": item["topic"]},
+            ]
+        }
+        for item in items
+    ]
+    lines = "".join(f"{json.dumps(chat, ensure_ascii=False)}\n" for chat in chats)
+    (pretrained.root / "data" / "chats.jsonl").write_text(lines, encoding="utf-8")
+    made = config(
+        "causal_language_model",
+        {},
+        GPT2,
+        options={"form": "messages", "generation": {"max_new_tokens": 4}},
+        file="chats.jsonl",
+    )
+    outputs = Outputs(pretrained.root / "runs" / "chats")
+    for stage in (prepare, train, evaluate):
+        stage.run(made, root=pretrained.root, outputs=outputs)
+    found = read_json(outputs.evaluation / "metrics.json")["test"]
+    assert {"perplexity", "token_accuracy", "exact_match", "chrf"} <= found.keys()
+
+    predictor = load_predictor(outputs.model, "torch")
+    asked = [json.dumps([{"role": "user", "content": "Which topic?"}]), "Which topic?", "[1]"]
+    first, same, bad = predictor.predict(asked)
+    assert first["prediction"] == same["prediction"]
+    assert isinstance(first["prediction"], str)
+    assert bad["prediction"] is None
+    assert "must be an object" in bad["error"]
 
 
 @pytest.mark.parametrize(
