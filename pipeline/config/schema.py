@@ -290,11 +290,11 @@ class EvaluationConfig(Group):
     seed: int = Field(default=0, ge=0)
     """Seed of the resampling."""
     baselines: tuple[
-        Literal["majority", "tfidf", "popularity", "tfidf_similarity", "lexicon"], ...
-    ] = ("majority", "tfidf", "popularity", "tfidf_similarity", "lexicon")
+        Literal["majority", "tfidf", "popularity", "tfidf_similarity", "pixels", "lexicon"], ...
+    ] = ("majority", "tfidf", "popularity", "tfidf_similarity", "pixels", "lexicon")
     """Simple models evaluated beside, where they suit the task: majority and tfidf for labels, sets
-    of them and numbers, popularity and tfidf_similarity for numbers of two texts, lexicon for
-    entities."""
+    of them and numbers, popularity and tfidf_similarity for numbers of two texts, pixels for labels
+    of pictures, lexicon for entities."""
     num_mistakes: int = Field(default=50, ge=0)
     """Most confident mistakes on the error page."""
     num_calibration_bins: int = Field(default=15, ge=2)

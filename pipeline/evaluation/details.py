@@ -87,7 +87,11 @@ def write_details(
     if details is not None:
         details(directory, Tested(rows, predictions, measured, classes, context, title, settings))
     page = mistakes_page(
-        readable_predictions(rows, predictions), context, title=title, most=settings.num_mistakes
+        readable_predictions(rows, predictions),
+        context,
+        title=title,
+        most=settings.num_mistakes,
+        encoded=rows,
     )
     if page is not None:
         write_text(directory / MISTAKES, page)

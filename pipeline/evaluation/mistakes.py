@@ -29,7 +29,14 @@ mark small { color: var(--faint); font-size: .75em; margin-left: .25em; }
 """
 
 
-def mistakes_page(table: pa.Table, context: Context, *, title: str, most: int) -> str | None:
+def mistakes_page(
+    table: pa.Table,
+    context: Context,
+    *,
+    title: str,
+    most: int,
+    encoded: pa.Table | None = None,
+) -> str | None:
     """A self-contained page of what a model got wrong, the worst first.
 
     What is wrong, and what a row looks like, is for the renderer of the target's kind to say; see
@@ -40,6 +47,7 @@ def mistakes_page(table: pa.Table, context: Context, *, title: str, most: int) -
         context: The task's columns, label names and state.
         title: What was evaluated.
         most: How many are shown.
+        encoded: The same rows with what the model read of them, to show recordings and pictures.
 
     Returns:
         None where nothing is known of how to show the target, or these predictions of it.
@@ -49,8 +57,13 @@ def mistakes_page(table: pa.Table, context: Context, *, title: str, most: int) -
         return None
     cases = renderer(table, context)
     found = cases.shown()
-    shown = table.take(pa.array(found.rows[:most], pa.int64())).to_pylist()
-    articles = [_article(row, cases.case(row, shown_inputs(row, context.columns))) for row in shown]
+    places = pa.array(found.rows[:most], pa.int64())
+    shown = table.take(places).to_pylist()
+    read = [{}] * len(shown) if encoded is None else encoded.take(places).to_pylist()
+    articles = [
+        _article(row, cases.case(row, shown_inputs({**more, **row}, context.columns)))
+        for row, more in zip(shown, read, strict=True)
+    ]
     body = [
         f"<h1>{cases.heading}: {escape(title)}</h1>",
         f'<p class="faint">{escape(found.summary)}. Shown: {len(shown):,}, {found.order}.</p>',

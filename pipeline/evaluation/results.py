@@ -16,7 +16,7 @@ from pipeline.evaluation.context import Context
 from pipeline.evaluation.measure import Measured, measure, metric_values
 from pipeline.evaluation.tables import raw_columns
 from pipeline.tasks.base import Task
-from pipeline.tasks.columns import target_names, with_input_text
+from pipeline.tasks.columns import CONTENTS, target_names, with_input_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -183,7 +183,7 @@ def measure_all(
         on_samples=on_samples,
     )
     names = [spec.name for spec in task.metric_specs]
-    texts = {name: with_input_text(raw_columns(rows[name]), task.columns) for name in rows}
+    texts = {name: with_input_text(_known(rows[name]), task.columns) for name in rows}
     context = Context(task.columns, tuple(label_names))
     baselines = fit_baselines(settings.baselines, texts["train"], context)
     inputs = texts["test"].drop_columns(list(target_names(task.columns)))
@@ -196,6 +196,15 @@ def measure_all(
             name: measured(predict(inputs), rows["test"]) for name, predict in baselines.items()
         },
     )
+
+
+def _known(rows: pa.Table) -> pa.Table:
+    """The raw columns, and of recordings and pictures what a model reads."""
+    known = raw_columns(rows)
+    for name in CONTENTS:
+        if name in rows.column_names and name not in known.column_names:
+            known = known.append_column(rows.schema.field(name), rows[name])
+    return known
 
 
 def _with_bounds(

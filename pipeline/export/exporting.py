@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.config.schema import ExportConfig
 from pipeline.console import progress
 from pipeline.data.store import EncodedDataset, EncodedSplit
@@ -78,6 +80,8 @@ def export_model(
                 run,
                 graphs,
                 _typical_batch(split, task, size, dataset.info.pad_token_id),
+                size,
+                int(np.median(split.lengths)),
                 repeats=settings.latency_repeats,
             )
             for size in settings.latency_batch_sizes
@@ -118,9 +122,16 @@ def _typical_batch(split: EncodedSplit, task: Task, size: int, pad_token_id: int
     return task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
 
 
-def _time(run: Run, graphs: Mapping[str, OnnxModel], batch: Arrays, *, repeats: int) -> Timing:
-    """Times PyTorch and the graphs on the same batch."""
+def _time(
+    run: Run,
+    graphs: Mapping[str, OnnxModel],
+    batch: Arrays,
+    size: int,
+    length: int,
+    *,
+    repeats: int,
+) -> Timing:
+    """Times PyTorch and the graphs on the same batch, of so many rows of such a length."""
     calls: dict[str, Callable[[], object]] = {"pytorch": partial(run, to_tensors(batch))}
     calls |= {name: partial(graph.run, batch) for name, graph in graphs.items()}
-    size, length = next(iter(batch.values())).shape[:2]
     return Timing(size, length, measure(calls, repeats=repeats))

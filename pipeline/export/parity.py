@@ -131,8 +131,10 @@ def check_parity(parity: Parity, tolerance: float) -> None:
 def _kept(reference: Reference) -> npt.NDArray[np.bool_]:
     """Which logit vectors are no padding: `[batch]`, or `[batch, length]` for token labels."""
     places = reference.outputs["logits"].shape[:-1]
-    mask = reference.inputs["attention_mask"].astype(bool)
-    return mask if places == mask.shape else np.ones(places, bool)
+    mask = reference.inputs.get("attention_mask")
+    if mask is None or places != mask.shape:
+        return np.ones(places, bool)
+    return mask.astype(bool)
 
 
 def _choice(logits: FloatArray) -> IntArray:

@@ -22,7 +22,7 @@ from pipeline.stages.checkpoints import fetch_checkpoint
 from pipeline.training.identity import code_hashes
 
 _LIBRARIES = ("python", "tokenizers", "transformers", "pyarrow", "numpy")
-_OF_MODEL = {"name", "checkpoint", "tokenizer", "max_length"}
+_OF_MODEL = {"name", "audio", "checkpoint", "image", "tokenizer", "max_length"}
 _TOKENIZER_FILES = ("*.json", "*.txt", "*.model")
 """All that a tokenizer is made of, whatever its kind."""
 

@@ -12,6 +12,7 @@ from pipeline.config.data import QualityConfig
 from pipeline.data.quality import checks, media_checks, token_checks
 from pipeline.data.quality.duplicates import near_duplicates
 from pipeline.data.quality.finding import ORDER, Finding, Severity, count_of, finding, show
+from pipeline.data.quality.image_checks import image_findings
 from pipeline.data.quality.keys import label_keys, text_keys
 from pipeline.data.quality.statistics import SplitStatistics, histogram_bin_width, split_statistics
 from pipeline.tasks.base import Column
@@ -118,6 +119,7 @@ def assess(
         ]
     if media_columns(columns):
         found.append(media_checks.unreadable(dropped, kept, bad_media, config))
+        found += image_findings(splits, config)
     targets = {column.name: column.kind for column in columns if column.is_target}
     for target, kind in targets.items():
         if kind in {"label", "labels", "number", "entities"}:

@@ -17,7 +17,7 @@ from pipeline.tasks.columns import text_columns
 def fit_majority(train: pa.Table, context: Context) -> Baseline:
     """Predicts the train split's most frequent label; scores are the shares of all labels."""
     names = context.label_names
-    counts = np.bincount(_label_ids(train, context), minlength=len(names))
+    counts = np.bincount(label_numbers(train, context), minlength=len(names))
     shares = counts / counts.sum()
     return lambda rows: class_predictions(np.tile(shares, (rows.num_rows, 1)), names)
 
@@ -34,7 +34,7 @@ def fit_tfidf(train: pa.Table, context: Context) -> Baseline | None:
     texts = train["text"].to_pylist()
     vectorizer = tfidf_features(texts)
     classifier = LogisticRegression(C=10.0, class_weight="balanced", max_iter=1_000)
-    classifier.fit(vectorizer.fit_transform(texts), _label_ids(train, context))
+    classifier.fit(vectorizer.fit_transform(texts), label_numbers(train, context))
 
     def predict(rows: pa.Table) -> pa.Table:
         scores = np.zeros((rows.num_rows, len(context.label_names)))
@@ -58,7 +58,8 @@ def class_predictions(scores: FloatArray, label_names: Sequence[str]) -> pa.Tabl
     )
 
 
-def _label_ids(rows: pa.Table, context: Context) -> IntArray:
+def label_numbers(rows: pa.Table, context: Context) -> IntArray:
+    """The ids of the labels that rows have, `[rows]`."""
     assert context.target is not None
     ids = {name: number for number, name in enumerate(context.label_names)}
     return np.array([ids[label] for label in rows[context.target.name].to_pylist()], np.int64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from pipeline.evaluation.baselines import entities, labels, numbers, pairs, sets
+from pipeline.evaluation.baselines import entities, labels, numbers, pairs, pictures, sets
 from pipeline.evaluation.baselines.base import Baseline, Fit
 from pipeline.evaluation.context import Context
 from pipeline.tasks.base import Kind
@@ -24,6 +24,7 @@ BASELINES: Mapping[str, Mapping[Kind, Fit]] = {
     },
     "popularity": {"number": pairs.fit_popularity},
     "tfidf_similarity": {"number": pairs.fit_similarity},
+    "pixels": {"label": pictures.fit_pixels},
     "lexicon": {"entities": entities.fit_lexicon},
 }
 """A baseline whose name is new also has to stand in `EvaluationConfig.baselines`."""
@@ -34,8 +35,8 @@ def fit_baselines(names: Sequence[str], train: pa.Table, context: Context) -> di
 
     Args:
         names: As in the config.
-        train: Labelled rows of the train split: raw columns, and in `text` all inputs of a row as
-            one text.
+        train: Labelled rows of the train split: raw columns, in `text` all inputs of a row as one
+            text, and of recordings and pictures what a model reads.
         context: The task's columns and label names.
     """
     if context.target is None:

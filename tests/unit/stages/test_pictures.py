@@ -1,0 +1,143 @@
+"""Pictures in folders of their classes through every stage, tracking included."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.artifacts import Outputs, read_json
+from pipeline.config.schema import Config
+from pipeline.config.validation import validate
+from pipeline.export.serving import _load_pyfunc
+from pipeline.stages import evaluate, export, prepare, train
+from pipeline.stages.predict import run_predict
+from pipeline.tasks.registry import load_task
+from pipeline.tasks.served import served_inputs
+from tests.pictures import COLOURS, picture, write_pictures
+
+torch.set_num_threads(1)
+
+
+def config() -> Config:
+    values = {
+        "experiment": "tiny",
+        "data": {
+            "name": "colours",
+            "files": {"all": {"path": "data/colours.zip"}},
+            "format": {"kind": "folder"},
+            "split": {"validation": 0.2, "test": 0.2},
+        },
+        "task": {"kind": "image_classification", "options": {"top_k": 2}},
+        "model": {
+            "name": "resnet",
+            "architecture": {"kind": "resnet", "conv_channels": 4, "num_layers": 2},
+            "tokenizer": {"kind": "none"},
+            "image": {"height": 16, "width": 16},
+        },
+        "method": {},
+        "optimizer": {"lr": 1e-2},
+        "scheduler": {},
+        "trainer": {
+            "max_epochs": 4,
+            "max_tokens_per_batch": None,
+            "per_device_batch_size": 12,
+            "accelerator": "cpu",
+            "num_threads": 1,
+        },
+        "evaluation": {"num_bootstrap_samples": 100},
+        "export": {"parity_rows": 8, "latency_repeats": 1, "latency_batch_sizes": [1]},
+        "tracking": {"enabled": False},
+    }
+    return validate(Config, values, lambda key: None)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with all that the stages made of 60 pictures, one of them cut short."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "conf").mkdir()
+    (root / "conf" / "config.yaml").write_text("{}\n")
+    (root / "data").mkdir()
+    pictures = write_pictures(root / "pictures", 20)
+    broken = pictures / "red" / "007.png"
+    broken.write_bytes(broken.read_bytes()[:80])
+    with zipfile.ZipFile(root / "data" / "colours.zip", "w") as archive:
+        for path in sorted(pictures.rglob("*.png")):
+            archive.write(path, f"colours/{path.relative_to(pictures)}")
+    shutil.rmtree(pictures)
+    outputs = Outputs(root / "outputs")
+    for stage in (prepare, train, evaluate, export):
+        stage.run(config(), root=root, outputs=outputs)
+    return root
+
+
+def test_the_report_names_the_picture_that_is_cut_short(project: Path) -> None:
+    report = read_json(project / "outputs" / "dataset" / "quality.json")
+    (found,) = [one for one in report["findings"] if one["check"] == "unreadable_share"]
+    assert (found["severity"], found["value"]) == ("warning", 1 / 60)
+    assert found["examples"][0]["file"] == "colours/red/007.png"
+    assert "damaged" in found["examples"][0]["reason"]
+    checks = {one["check"] for one in report["findings"]}
+    assert {"tiny_image_share", "long_image_share", "exact_duplicate_share"} <= checks
+    assert checks.isdisjoint({"truncated_share", "unknown_token_share", "near_duplicate_share"})
+    page = (project / "outputs" / "dataset" / "quality.html").read_text()
+    assert "Tokens per row" not in page
+
+
+def test_colours_are_learned_and_measured_beside_simple_models(project: Path) -> None:
+    metrics = read_json(project / "outputs" / "evaluation" / "metrics.json")
+    assert metrics["test"]["accuracy"]["value"] > 0.8
+    assert "top_2_accuracy" in metrics["test"]
+    assert metrics["baselines"].keys() == {"majority", "pixels"}
+    assert metrics["baselines"]["pixels"]["accuracy"]["value"] > 0.9
+    report = read_json(project / "outputs" / "export" / "report.json")
+    assert report["models"]["onnx"]["parity"]["max_abs_difference"] < 1e-3
+
+
+@pytest.mark.parametrize("model", ["model", "export"])
+def test_pictures_are_predicted_by_path_and_bad_ones_get_a_reason(
+    project: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for colour in COLOURS:
+        (tmp_path / f"{colour}.jpg").write_bytes(picture(colour, 7, (40, 30), "JPEG"))
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    paths = [str(tmp_path / f"{name}.jpg") for name in (*COLOURS, "bad", "missing")]
+    out = io.StringIO()
+    run_predict(
+        (*paths, ""),
+        file=None,
+        directory=project / "outputs" / model,
+        backend="auto",
+        field="",
+        stream_out=out,
+    )
+    found: list[dict[str, Any]] = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [row["image"] for row in found] == [*paths, ""]
+    assert [row["prediction"] for row in found[:3]] == list(COLOURS)
+    assert "no picture of a known format" in found[3]["error"]
+    assert "does not exist" in found[4]["error"]
+    assert found[5]["prediction"] is None
+    assert "error" not in found[5]
+    assert "bad.jpg" in capsys.readouterr().err or found[3]["scores"] is None
+
+
+def test_a_served_model_takes_contents_and_opens_no_file(project: Path) -> None:
+    model = _load_pyfunc(str(project / "outputs" / "model"))
+    content = picture("green", 3)
+    values = [content, base64.b64encode(content).decode(), b"no picture"]
+    found = model.predict(pd.DataFrame({"image": pd.Series(values, dtype=object)}))
+    assert found["prediction"].tolist() == ["green", "green", None]
+    assert found["image"].str.startswith("sha256:").all()
+    with pytest.raises(Exception, match="base64"):
+        model.predict(pd.DataFrame({"image": ["/etc/passwd.png"]}))
+    schema = served_inputs(load_task("image_classification", {}))
+    assert [(field.name, str(field.type)) for field in schema] == [("image", "binary")]
