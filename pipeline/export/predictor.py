@@ -116,9 +116,10 @@ class Predictor:
         return {"prediction": row["prediction"], "score": row["score"], "scores": scores}
 
     def _plain(self, row: dict[str, Any] | None) -> dict[str, Any]:
+        named = names_scores(self.task)
         if row is None:
-            return {"prediction": None}
-        if names_scores(self.task):
+            return {"prediction": None, "scores": None} if named else {"prediction": None}
+        if named:
             return {**row, "scores": dict(zip(self.label_names, row["scores"], strict=True))}
         return row
 
