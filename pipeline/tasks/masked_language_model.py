@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ from pipeline.tasks.token_losses import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from pipeline.tasks.processor import Processor
@@ -172,9 +172,32 @@ class MaskedLanguageModel(Task):
         """A model with a masked-language-model head."""
         return source.load_model("masked_lm")
 
+    def forward(self, model: Callable[..., Any], batch: Batch) -> Tensors:
+        """`logits` `[batch, length, vocabulary]`.
+
+        In training those of the hidden tokens alone, `[batch, most hidden, vocabulary]`, and their
+        `labels`: over a large vocabulary the others, which nothing is learned from, would take most
+        of the time.
+        """
+        head = _head(model) if "labels" in batch else None
+        if head is None:
+            return super().forward(model, batch)
+        places, labels = _hidden(batch["labels"])
+
+        def keep(_: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
+            (states,) = inputs
+            return (states.gather(1, places[..., None].expand(-1, -1, states.shape[-1])),)
+
+        handle = head.register_forward_pre_hook(keep)
+        try:
+            return {**super().forward(model, batch), "labels": labels}
+        finally:
+            handle.remove()
+
     def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Cross-entropy, mean over the hidden tokens."""
-        return mean_over_tokens(token_losses(outputs["logits"], batch["labels"]), batch["labels"])
+        labels = outputs.get("labels", batch["labels"])
+        return mean_over_tokens(token_losses(outputs["logits"], labels), labels)
 
     def example_losses(self, outputs: Tensors, batch: Batch) -> Tensor:
         """The mean cross-entropy of each text's hidden tokens, `[batch]`; 0 where there is none."""
@@ -261,6 +284,26 @@ class MaskedLanguageModel(Task):
         right = np.where(hidden > 0, predictions["num_right"].to_numpy(), 1)
         scores: FloatArray = right / np.maximum(hidden, 1)
         return scores
+
+
+def _head(model: Any) -> nn.Module | None:
+    """What makes logits of hidden states in training; None where all logits are wanted."""
+    if hasattr(model, "_orig_mod") or not getattr(model, "training", False):
+        return None
+    found: nn.Module | None = model.get_output_embeddings()
+    return found
+
+
+def _hidden(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Places and labels of each row's hidden tokens, `[batch, most hidden]`, filled up with others.
+
+    Args:
+        labels: `[batch, length]`.
+    """
+    known = (labels != IGNORE_INDEX).long()
+    most = max(int(known.sum(dim=1).max()), 1)
+    places = known.argsort(dim=1, descending=True, stable=True)[:, :most]
+    return places, labels.gather(1, places)
 
 
 def _lists(values: npt.NDArray[np.int32], lengths: IntArray) -> pa.ListArray:

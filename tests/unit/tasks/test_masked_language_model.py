@@ -15,7 +15,7 @@ from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 from pipeline.tasks.tensors import to_tensors
 from tests.checkpoints import BERT_VOCABULARY, MakeCheckpoint
-from tests.task_contract import HandComputed, TaskContract
+from tests.task_contract import HandComputed, Source, TaskContract
 
 torch.set_num_threads(1)
 
@@ -179,6 +179,31 @@ def test_predictions_of_torch_and_of_a_graph_are_alike(processor: Processor) -> 
     losses = task.example_losses({"logits": logits}, batch).numpy()
     hidden = one["num_hidden"].to_numpy()
     np.testing.assert_allclose(-one["log_likelihood"].to_numpy() / hidden, losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "ernie"])
+def test_training_computes_logits_of_hidden_tokens_alone(
+    make_checkpoint: MakeCheckpoint, kind: str
+) -> None:
+    directory = make_checkpoint(kind, initializer_range=0.2)
+    processor = Processor(load_tokenizer(directory))
+    task = task_with(processor)
+    rows = encoded(task, processor, many(6))
+    model: Any = task.build_model(Source(directory, processor.pad_token_id), ())
+    batch = to_tensors(task.collate(rows, pad_token_id=0, pad_to_multiple_of=8))
+    losses, gradients = [], []
+    for mode in (False, True):
+        model.train(mode).zero_grad()
+        outputs = task.forward(model, batch)
+        most = int((batch["labels"] != IGNORE_INDEX).sum(1).max())
+        assert outputs["logits"].shape[1] == (most if mode else 16)
+        loss = task.loss(outputs, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    torch.testing.assert_close(losses[0], losses[1])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 class TestWholeWords(TestMaskedLanguageModel):
