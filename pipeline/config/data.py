@@ -289,7 +289,7 @@ class QualityConfig(Section):
     odd_duration_share: Threshold = Threshold(warn=0.0)
     """Share of recordings shorter than 0.1 s, or more than ten times as long as the median."""
     crowded_share: Threshold = Threshold(warn=0.0, error=0.5)
-    """Share of recordings whose transcript has more than 25 characters a second."""
+    """Share of recordings whose transcript has more than 40 characters a second."""
     unknown_character_share: Threshold = Threshold(warn=0.0, error=0.5)
     """Share of recordings whose transcript has letters that those of the train split lack."""
     tiny_image_share: Threshold = Threshold(warn=0.0)

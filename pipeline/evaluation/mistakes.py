@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.data.quality.frame import document
 from pipeline.evaluation.cases.base import Case
 from pipeline.evaluation.cases.inputs import shown_inputs
-from pipeline.evaluation.cases.registry import CASES
+from pipeline.evaluation.cases.registry import renderer_of
 from pipeline.evaluation.context import Context
 
 MARKS = """
@@ -52,7 +52,7 @@ def mistakes_page(
     Returns:
         None where nothing is known of how to show the target, or these predictions of it.
     """
-    renderer = None if context.target is None else CASES.get(context.target.kind)
+    renderer = renderer_of(context)
     if renderer is None or not renderer.needs <= set(table.column_names):
         return None
     cases = renderer(table, context)

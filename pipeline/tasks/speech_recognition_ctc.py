@@ -178,8 +178,11 @@ class SpeechRecognitionCtc(Task):
         return model
 
     def state(self) -> dict[str, Any]:
-        """How many steps the model makes of a recording, which decoding has to know."""
-        return {"subsampling": [list(layer) for layer in self._subsampling]}
+        """How many steps the model makes of a recording, and what of a transcript counts."""
+        return {
+            "subsampling": [list(layer) for layer in self._subsampling],
+            "normalisation": self._options.normalisation.model_dump(),
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes what `state` gave."""

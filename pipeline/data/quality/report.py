@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config.data import QualityConfig
-from pipeline.data.quality import checks, media_checks, token_checks
+from pipeline.data.quality import audio_checks, checks, media_checks, token_checks
 from pipeline.data.quality.duplicates import near_duplicates
 from pipeline.data.quality.finding import ORDER, Finding, Severity, count_of, finding, show
 from pipeline.data.quality.image_checks import image_findings
@@ -119,6 +119,7 @@ def assess(
         ]
     if media_columns(columns):
         found.append(media_checks.unreadable(dropped, kept, bad_media, config))
+        found += audio_checks.recordings(splits, max_length, config)
         found += image_findings(splits, config)
     targets = {column.name: column.kind for column in columns if column.is_target}
     for target, kind in targets.items():

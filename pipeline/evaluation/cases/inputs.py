@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pipeline.evaluation.cases.audio import shown_audio
 from pipeline.evaluation.cases.base import cut
 from pipeline.evaluation.cases.image import shown_image
 from pipeline.tasks.base import Column, Kind
@@ -19,6 +20,7 @@ def _text(row: Mapping[str, Any], column: Column) -> str:
 INPUTS: dict[Kind, Callable[[Mapping[str, Any], Column], str]] = {
     "text": _text,
     "image": shown_image,
+    "audio": shown_audio,
 }
 """By kind of column what makes HTML of it, of a row's values; those of other kinds are shown as
 text."""

@@ -189,3 +189,4 @@ def test_what_the_task_learned_of_its_model_travels() -> None:
     other = task_with()
     other.load_state(task.state())
     assert other.state() == task.state()
+    assert other.state()["subsampling"] == [[3, 2, 1], [10, 5, 0]]
