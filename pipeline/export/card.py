@@ -10,6 +10,7 @@ from pipeline.data.store import DatasetInfo
 from pipeline.export import card_text
 from pipeline.export.report import ExportReport
 from pipeline.manifest import Manifest
+from pipeline.tasks.base import Kind
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 PIPELINE_TAGS = {
     "SequenceClassification": "text-classification",
     "TokenClassification": "token-classification",
+    "ImageClassification": "image-classification",
+    "AudioClassification": "audio-classification",
+    "CTC": "automatic-speech-recognition",
+    "MaskedLM": "fill-mask",
 }
 """The hub's name for what a model does, by the end of its class's name."""
 
@@ -47,6 +52,7 @@ class CardFacts:
         metric_names: Metrics that any label set has, the most important first.
         confidence: Coverage of the intervals.
         report: Parity, latency and sizes of the exported files.
+        inputs: Kinds of what the model is given.
     """
 
     manifest: Manifest
@@ -62,6 +68,7 @@ class CardFacts:
     metric_names: tuple[str, ...]
     confidence: float
     report: ExportReport
+    inputs: tuple[Kind, ...] = ("text",)
 
     @property
     def pipeline_tag(self) -> str | None:

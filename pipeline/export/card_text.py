@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.store import SPLITS
+from pipeline.export.card_words import words_of
 
 if TYPE_CHECKING:
     from pipeline.export.card import CardFacts
@@ -47,16 +48,23 @@ def _intended_use(facts: CardFacts) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:_MOST_LABELS])
     more = f" and {len(names) - _MOST_LABELS} more" if len(names) > _MOST_LABELS else ""
     language = f" in language `{facts.dataset.language}`" if facts.dataset.language else ""
+    words = words_of(facts.inputs)
+    noun = words.inputs.capitalize()
     cleaning = (
-        f"Texts are cleaned first, in this order: {', '.join(facts.cleaning)}."
+        f"{noun} are cleaned first, in this order: {', '.join(facts.cleaning)}."
         if facts.cleaning
-        else "Texts are read as they are, without cleaning."
+        else f"{noun} are read as they are, without cleaning."
     )
+    limit = (
+        f" At most {facts.dataset.max_length} {words.units} of {words.cut} are read; what follows "
+        "is ignored."
+        if words.cut
+        else ""
+    )
+    labels = f" Labels: {shown}{more}." if names else ""
     return (
-        f"## Intended use\n\n{_words(facts.manifest.task).capitalize()} of texts{language} that "
-        f"are like those of `{facts.dataset.name}`. Labels: {shown}{more}.\n\n"
-        f"{cleaning} At most {facts.dataset.max_length} tokens of a text are read; what follows is "
-        "ignored."
+        f"## Intended use\n\n{_words(facts.manifest.task).capitalize()} of {words.inputs}"
+        f"{language} that are like those of `{facts.dataset.name}`.{labels}\n\n{cleaning}{limit}"
     )
 
 
@@ -66,7 +74,8 @@ def _training_data(facts: CardFacts) -> str:
     rows = [(name, f"{data.rows[name]:,}", f"{data.tokens[name]:,}") for name in splits]
     sources = "".join(f"\n- `{name}`: `{mark}`" for name, mark in sorted(data.sources.items()))
     return (
-        f"## Training data\n\n{_table(('split', 'rows', 'tokens'), rows)}\n\n"
+        f"## Training data\n\n"
+        f"{_table(('split', 'rows', words_of(facts.inputs).units), rows)}\n\n"
         f"Language: {data.language or 'not stated'}. "
         f"Licence of the data: {data.licence or 'not stated'}. "
         f"Fingerprint of the prepared rows: `{data.fingerprint}`."
@@ -82,7 +91,8 @@ def _procedure(facts: CardFacts) -> str:
         f"{manifest.num_parameters:,} parameters ({trainable:.1%}) were trained for "
         f"{manifest.steps:,} optimizer steps in {manifest.epochs} epochs. The weights of step "
         f"{manifest.best_step:,} were kept, chosen on the validation split. Training took "
-        f"{manifest.train_seconds:,.1f} s at {manifest.tokens_per_second:,.0f} tokens a second.\n\n"
+        f"{manifest.train_seconds:,.1f} s at {manifest.tokens_per_second:,.0f} "
+        f"{words_of(facts.inputs).units} a second.\n\n"
         f"{_table(('setting', 'value'), _code(facts.hyperparameters.items()))}"
     )
 
@@ -141,15 +151,18 @@ def _per_class(classes: Sequence[Mapping[str, str]]) -> str:
 
 
 def _limits(facts: CardFacts) -> str:
+    words = words_of(facts.inputs)
     lines = [
         f"The figures hold for rows drawn from the same source as `{facts.dataset.name}`. Other "
         "sources, topics or times were not measured.",
         f"The intervals reflect the {facts.dataset.rows['test']:,} rows of the test split, not the "
         f"chance of training: one seed ({facts.manifest.seed}) was trained.",
-        "How errors are spread over groups of people that texts speak of or come from was not "
-        "examined.",
-        f"Texts longer than {facts.dataset.max_length} tokens are cut.",
+        f"How errors are spread over groups of people that {words.inputs} are about or come from "
+        "was not examined.",
     ]
+    if words.cut:
+        noun, most = words.inputs.capitalize(), facts.dataset.max_length
+        lines.append(f"{noun} longer than {most} {words.units} are cut.")
     if facts.dataset.language:
         lines.append(f"Languages other than `{facts.dataset.language}` were not measured.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
@@ -188,31 +201,30 @@ def _exported(facts: CardFacts) -> str:
             for timing in report.timings
         ]
         text += (
-            f"\n\nMilliseconds of one forward pass without tokenisation, median / 95th percentile "
-            f"of {report.repeats} calls, {report.num_threads} threads, {report.cpu}:\n\n"
-            f"{_table(('batch', 'tokens', *runtimes), rows)}"
+            f"\n\nMilliseconds of one forward pass without what comes before it, median / 95th "
+            f"percentile of {report.repeats} calls, {report.num_threads} threads, {report.cpu}:\n\n"
+            f"{_table(('batch', words_of(facts.inputs).units, *runtimes), rows)}"
         )
     return text
 
 
 def _how_to_use(facts: CardFacts) -> str:
-    from pipeline.models.lstm import MODEL_TYPE
-
     tag = facts.pipeline_tag
+    example = words_of(facts.inputs).example
     cleans = ", which also cleans texts" if facts.cleaning else ""
     parts = [
         f"## How to use\n\nWith the pipeline that made it{cleans}:\n\n```bash\n"
-        'python -m pipeline predict --model path/to/this/directory "a text"\n```'
+        f'python -m pipeline predict --model path/to/this/directory "{example}"\n```'
     ]
     if tag is not None:
         register = ""
-        if facts.model_config["model_type"] == MODEL_TYPE:
-            register = "import pipeline.models.lstm  # registers the architecture\n"
+        if str(facts.model_config["model_type"]).startswith("pipeline_"):
+            register = "import pipeline.models.registration  # knows the architecture\n"
         grouped = ', aggregation_strategy="simple"' if tag == "token-classification" else ""
         parts.append(
             f"With transformers:\n\n```python\n{register}from transformers import pipeline\n\n"
             f'classify = pipeline("{tag}", model="path/to/this/directory"{grouped})\n'
-            'print(classify("a text"))\n```'
+            f'print(classify("{example}"))\n```'
         )
     if len(facts.model_config.get("id2label") or {}) == 1:
         positive = next(iter(facts.model_config["id2label"].values()))

@@ -29,6 +29,7 @@ from pipeline.models.processor import load_processor
 from pipeline.stages.description import pages_of_evaluation, pages_of_training
 from pipeline.stages.run_log import RunKeys, later_tags, open_stage_runs
 from pipeline.tasks.base import Task
+from pipeline.tasks.columns import input_columns
 from pipeline.tasks.registry import load_trained_task, metric_names
 from pipeline.tracking.params import flatten
 
@@ -121,6 +122,7 @@ def _card_settings(config: Config, task: Task) -> dict[str, Any]:
         "cleaning": tuple(s.step for s in config.data.cleaning if s.step != "deduplicate"),
         "metric_names": metric_names(task, config.task.primary_metric),
         "confidence": config.evaluation.confidence,
+        "inputs": tuple(column.kind for column in input_columns(task.columns)),
     }
 
 

@@ -174,7 +174,7 @@ def test_metrics_of_single_classes_have_a_table_of_their_own(tmp_path: Path) -> 
 def test_a_sigmoid_model_says_what_its_one_output_means(tmp_path: Path) -> None:
     text = build_card(facts(tmp_path, task_options={"objective": "sigmoid"})).text
     assert "one output is the probability of `sports`; at 0.5 or less the prediction is" in text
-    assert "import pipeline.models.lstm" in text
+    assert "import pipeline.models.registration" in text
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,17 @@ def test_colours_are_learned_and_measured_beside_simple_models(project: Path) ->
     assert metrics["baselines"]["pixels"]["accuracy"]["value"] > 0.9
     report = read_json(project / "outputs" / "export" / "report.json")
     assert report["models"]["onnx"]["parity"]["max_abs_difference"] < 1e-3
+    assert [timing["length"] for timing in report["timings"]] == [1]
+    page = (project / "outputs" / "evaluation" / "mistakes.html").read_text()
+    assert ("data:image/png;base64," in page) == ("No mistake" not in page)
+
+
+def test_the_card_speaks_of_pictures(project: Path) -> None:
+    card = (project / "outputs" / "export" / "README.md").read_text()
+    assert "pipeline_tag: image-classification" in card
+    assert "Image classification of pictures that are like those of `colours`." in card
+    assert "tokens of" not in card
+    assert 'predict --model path/to/this/directory "picture.jpg"' in card
 
 
 @pytest.mark.parametrize("model", ["model", "export"])
