@@ -42,10 +42,12 @@ def best_threshold(scores: FloatArray, wanted: BoolArray) -> float:
 
 
 def best_thresholds(scores: FloatArray, wanted: BoolArray) -> FloatArray:
-    """For each label the threshold with the highest F1.
+    """For each label the threshold with the highest F1, where that is more than chance.
 
-    A threshold that few positive rows chose is chance: a label with fewer than `FEWEST_POSITIVES`
-    takes that of all labels together, the one with the highest micro F1.
+    A threshold that few positive rows chose is chance. So a label takes that of all labels
+    together, the one with the highest micro F1, if fewer than `FEWEST_POSITIVES` rows have it or if
+    its own is better by less than one standard error: that of a share as large as its F1, among as
+    many rows as have the label (with a success and a failure added, so that it is never zero).
 
     Args:
         scores: Probabilities, `[rows, labels]`.
@@ -55,11 +57,18 @@ def best_thresholds(scores: FloatArray, wanted: BoolArray) -> FloatArray:
         `[labels]`.
     """
     shared = best_threshold(scores.ravel(), wanted.ravel())
-    enough = wanted.sum(axis=0) >= FEWEST_POSITIVES
-    return np.array(
-        [
-            best_threshold(scores[:, label], wanted[:, label]) if enough[label] else shared
-            for label in range(scores.shape[1])
-        ],
-        np.float64,
-    )
+    found = np.full(scores.shape[1], shared)
+    for label, positives in enumerate(wanted.sum(axis=0)):
+        if positives < FEWEST_POSITIVES:
+            continue
+        own = best_threshold(scores[:, label], wanted[:, label])
+        best = _f1(scores[:, label] >= own, wanted[:, label])
+        share = (best * positives + 1) / (positives + 2)
+        error = np.sqrt(share * (1 - share) / positives)
+        if best - _f1(scores[:, label] >= shared, wanted[:, label]) > error:
+            found[label] = own
+    return found
+
+
+def _f1(found: BoolArray, wanted: BoolArray) -> float:
+    return 2 * float((found & wanted).sum()) / float(found.sum() + wanted.sum())

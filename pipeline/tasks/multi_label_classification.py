@@ -52,7 +52,7 @@ class Options(Section):
 
     thresholds: Literal["per_label", "shared", "fixed"] = "per_label"
     """From which probability on a label is predicted. per_label: each label's threshold gives it
-    the highest F1 on validation; one with fewer than five positive rows there takes the shared one.
+    the highest F1 on validation, if that is more than chance; otherwise it takes the shared one.
     shared: one for all, with the highest micro F1 on validation. fixed: one half."""
     positive_weights: Literal["balanced", "uniform"] = "balanced"
     """balanced: in the loss of a label, the rows of the train split that have it weigh as much in

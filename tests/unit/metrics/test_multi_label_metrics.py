@@ -111,9 +111,20 @@ def test_labels_that_few_rows_have_take_the_shared_threshold() -> None:
     scores = np.array([[0.3, 0.9, 0.35]] * 6 + [[0.1, 0.8, 0.2]] * 6)
     wanted = np.array([[1, 1, 0]] * 6 + [[0, 0, 0]] * 6, bool)
     wanted[0, 2] = True
+    shared = best_threshold(scores.ravel(), wanted.ravel())
     first, second, third = best_thresholds(scores, wanted)
-    assert (first, second) == (pytest.approx(0.2), pytest.approx(0.85))
-    assert third == best_threshold(scores.ravel(), wanted.ravel())
+    assert first == third == shared, "as good as its own"
+    assert second == pytest.approx(0.85)
+
+
+def test_a_threshold_that_is_hardly_better_is_chance() -> None:
+    generator = np.random.default_rng(0)
+    for rows, own in ((40, False), (4_000, True)):
+        wanted = generator.random((rows, 2)) < 0.4
+        scores = np.clip(generator.normal(0.3 + 0.4 * wanted, 0.15), 0, 1)
+        scores[:, 1] = np.clip(scores[:, 1] + 0.08, 0, 1)
+        first, second = best_thresholds(scores, wanted)
+        assert (first != second) == own
 
 
 def test_without_any_positive_row_thresholds_are_one_half() -> None:
