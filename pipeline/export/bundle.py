@@ -7,6 +7,7 @@ from typing import Literal
 
 from pipeline.data.preprocessing import Preprocessing
 from pipeline.errors import UserError
+from pipeline.export.generating import open_graph
 from pipeline.export.layout import ONNX_FILES
 from pipeline.export.predictor import Predictor, Run
 from pipeline.export.runtime import OnnxModel
@@ -48,7 +49,7 @@ def load_predictor(directory: Path, backend: Backend = "auto") -> Predictor:
         preprocessing=Preprocessing.read(directory),
         run=_torch(directory, task)
         if chosen == "torch"
-        else OnnxModel(directory / ONNX_FILES[chosen]).run,
+        else open_graph(directory / ONNX_FILES[chosen]).run,
     )
 
 

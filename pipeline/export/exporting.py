@@ -13,12 +13,14 @@ from pipeline.config.schema import ExportConfig
 from pipeline.console import progress
 from pipeline.data.store import EncodedDataset, EncodedSplit
 from pipeline.evaluation.inference import Run, torch_run
+from pipeline.export.generating import open_graph
 from pipeline.export.latency import measure, typical_rows
 from pipeline.export.layout import ONNX_FILES, Format, graph_bytes
 from pipeline.export.parity import check_parity, compare, reference_batches
 from pipeline.export.quantization import quantize_int8
 from pipeline.export.report import ExportedModel, ExportReport, Timing
 from pipeline.export.runtime import OnnxModel
+from pipeline.export.writing import quantize_graphs, remove_graphs, write_graphs
 from pipeline.models.locate import weight_files
 from pipeline.models.saving import load_saved_model
 from pipeline.provenance import machine
@@ -69,7 +71,7 @@ def export_model(
             bar.update(steps, advance=1, note=name)
             path = directory / ONNX_FILES[name]
             _write_graph(model, task, name, path, opset=settings.opset)
-            graphs[name] = OnnxModel(path, num_threads=torch.get_num_threads())
+            graphs[name] = open_graph(path, num_threads=torch.get_num_threads())
             parity = compare(graphs[name], references, task, dataset.info.label_names)
             if name == "onnx":
                 check_parity(parity, settings.tolerance)
@@ -103,23 +105,23 @@ def _write_graph(
     model: PreTrainedModel, task: Task, name: Format, path: Path, *, opset: int
 ) -> None:
     """Writes one format; the 8-bit one is made of the float32 one, which need not stay."""
-    from pipeline.export.graph import export_onnx
-
     path.parent.mkdir(exist_ok=True)
     source = path.parent.parent / ONNX_FILES["onnx"]
     made_here = not source.is_file()
     if made_here:
-        export_onnx(model, task.export_spec(model), source, opset=opset)
+        write_graphs(model, task.export_spec(model), source, opset=opset)
     if name == "onnx_int8":
-        quantize_int8(source, path)
+        quantize_graphs(source, path)
         if made_here:
-            source.unlink()
-            source.with_name(source.name + ".data").unlink(missing_ok=True)
+            remove_graphs(source)
 
 
 def _typical_batch(split: EncodedSplit, task: Task, size: int, pad_token_id: int) -> Arrays:
     rows = split.rows(typical_rows(split.lengths, size))
-    return task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
+    batch = dict(task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1))
+    if task.generates:
+        batch.pop("labels", None)  # who is served has no target, and its loss would cost time
+    return batch
 
 
 def _time(

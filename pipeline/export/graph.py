@@ -57,7 +57,7 @@ def export_onnx(model: PreTrainedModel, spec: ExportSpec, path: Path, *, opset: 
     try:
         with _quiet_exporter():
             program = torch.onnx.export(
-                _Outputs(model, spec).eval(),
+                _Outputs(spec.part(model) if spec.part else model, spec).eval(),
                 tuple(_sample(name, length, spec) for name in spec.inputs),
                 dynamo=True,
                 opset_version=opset,

@@ -16,7 +16,23 @@ REPORT = "report.json"
 CARD = "README.md"
 
 
+def encoder_file(path: Path) -> Path:
+    """The graph that runs before another, once for each batch."""
+    return path.with_name(f"{path.stem}_encoder{path.suffix}")
+
+
+def search_file(path: Path) -> Path:
+    """How sequences are searched for with a graph."""
+    return path.with_name(f"{path.stem}_search.json")
+
+
+def graph_files(path: Path) -> list[Path]:
+    """The files there are of a graph: itself, its external weights, and what belongs to it."""
+    graphs = [path, encoder_file(path)]
+    external = [graph.with_name(graph.name + ".data") for graph in graphs]
+    return [file for file in (*graphs, *external, search_file(path)) if file.is_file()]
+
+
 def graph_bytes(path: Path) -> int:
-    """Size of a graph with its external weights."""
-    external = path.with_name(path.name + ".data")
-    return path.stat().st_size + (external.stat().st_size if external.is_file() else 0)
+    """Size of a graph with its external weights, and of those that belong to it."""
+    return sum(file.stat().st_size for file in graph_files(path))

@@ -14,7 +14,7 @@ from pipeline.data.batching import plan_batches
 from pipeline.data.store import EncodedSplit
 from pipeline.errors import EnvironmentProblem
 from pipeline.export.runtime import OnnxModel
-from pipeline.tasks.base import Arrays, Batch, FloatArray, IntArray, Task
+from pipeline.tasks.base import IGNORE_INDEX, Arrays, Batch, FloatArray, IntArray, Task
 from pipeline.tasks.tensors import to_tensors
 
 _MAX_TOKENS = 1_024
@@ -28,11 +28,13 @@ class Reference:
         rows: The encoded rows.
         inputs: Arrays of the batch by name.
         outputs: What `Task.decode` reads, and what else the forward pass gives.
+        generates: Whether logits are those of target tokens, which the model wrote one by one.
     """
 
     rows: pa.Table
     inputs: Arrays
     outputs: Arrays
+    generates: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def reference_batches(
     for places in plan:
         rows = split.rows(chosen[places])
         inputs = task.collate(rows, pad_token_id=pad_token_id, pad_to_multiple_of=1)
-        references.append(Reference(rows, inputs, run(to_tensors(inputs))))
+        references.append(Reference(rows, inputs, run(to_tensors(inputs)), task.generates))
     return references
 
 
@@ -131,6 +133,9 @@ def check_parity(parity: Parity, tolerance: float) -> None:
 def _kept(reference: Reference) -> npt.NDArray[np.bool_]:
     """Which logit vectors are no padding: `[batch]`, or `[batch, length]` for token labels."""
     places = reference.outputs["logits"].shape[:-1]
+    labels = reference.inputs.get("labels")
+    if reference.generates and labels is not None:
+        return np.asarray(labels != IGNORE_INDEX, np.bool_)
     mask = reference.inputs.get("attention_mask")
     if mask is None or places != mask.shape:
         return np.ones(places, bool)

@@ -113,12 +113,21 @@ class ExportSpec:
         dynamic_axes: For each input, axis number to its symbolic name.
         samples: What to trace the model with, for inputs that are no ids or masks of tokens: three
             rows of any numbers, of a length at which no axis that is free has size 1.
+        part: Makes, of the model, the module whose forward pass takes the inputs; by default the
+            model itself.
+        before: Another graph, run once for a batch, whose results are inputs of this one: an
+            encoder before its decoder.
+        search: How sequences are written with the graph, as `generation.Search` says it; None for
+            a graph whose results are read as they are.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     dynamic_axes: Mapping[str, Mapping[int, str]]
     samples: Arrays = field(default_factory=dict)
+    part: Callable[[Any], Any] | None = None
+    before: ExportSpec | None = None
+    search: Mapping[str, Any] | None = None
 
 
 class Task(Protocol):

@@ -22,6 +22,9 @@ SEQUENCES = "sequences"
 """The name of generated token ids among what `Task.predict` gives: `[batch, length]` int64, what
 was given to begin with left out; after its end a row is filled with the padding id."""
 
+DECODER_IDS = "decoder_input_ids"
+"""What a decoder has read so far, among the inputs of an exported graph: `[batch, length]`."""
+
 _SPARE_TOKENS = 10
 """Tokens that a text may have beyond `max_length_ratio`, so that short inputs have room."""
 

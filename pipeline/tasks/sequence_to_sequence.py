@@ -20,6 +20,7 @@ from pipeline.tasks.base import (
     Arrays,
     Batch,
     Column,
+    ExportSpec,
     FloatArray,
     IntArray,
     MetricSpec,
@@ -28,6 +29,7 @@ from pipeline.tasks.base import (
     Tensors,
 )
 from pipeline.tasks.columns import input_columns, pad_lists, pad_text, require_columns
+from pipeline.tasks.encoder_decoder import ENCODED, encoder_decoder_spec
 from pipeline.tasks.generation import (
     SEQUENCES,
     GenerationOptions,
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
 
 TARGET = Column("target", "text", is_target=True)
 PERPLEXITY = MetricSpec("perplexity", higher_is_better=False, test="bootstrap")
-_ENCODED = "encoder_last_hidden_state"
 
 
 class Options(Section):
@@ -221,7 +222,7 @@ class SequenceToSequence(Task):
             decoder_input_ids=shifted,
             use_cache=False,
         )
-        return {"logits": found.logits.float(), _ENCODED: found.encoder_last_hidden_state}
+        return {"logits": found.logits.float(), ENCODED: found.encoder_last_hidden_state}
 
     def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Cross-entropy with smoothed labels; mean over target tokens."""
@@ -244,10 +245,10 @@ class SequenceToSequence(Task):
     def predict(self, model: PreTrainedModel, batch: Batch, outputs: Tensors) -> Tensors:
         """Writes a text for each row: `sequences`, see `pipeline.tasks.generation`."""
         inputs: dict[str, Any] = {"attention_mask": batch["attention_mask"]}
-        if _ENCODED in outputs:
+        if ENCODED in outputs:
             from transformers.modeling_outputs import BaseModelOutput
 
-            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=outputs[_ENCODED])
+            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=outputs[ENCODED])
         else:
             inputs["input_ids"] = batch["input_ids"]
         lengths = batch["attention_mask"].sum(dim=1)
@@ -317,6 +318,10 @@ class SequenceToSequence(Task):
         """The chrF of each text as a share, `[rows]`."""
         require_columns(rows, (TARGET,), needed_by=self.name)
         return sentence_scores(predictions["prediction"].to_pylist(), rows[TARGET.name].to_pylist())
+
+    def export_spec(self, model: PreTrainedModel) -> ExportSpec:
+        """A graph of the encoder, one of the decoder, and the search."""
+        return encoder_decoder_spec(model, self.search(model))
 
     @property
     def _counted(self) -> Tokenization:

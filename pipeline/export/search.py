@@ -1,0 +1,138 @@
+"""Greedy and beam search over any graph's logits, as transformers searches; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.tasks.base import FloatArray, IntArray
+from pipeline.tasks.generation import Search
+
+Step = Callable[[IntArray, IntArray], FloatArray]
+"""Gives the next token's logits `[rows, vocabulary]` of sequences `[rows, length]`, whose inputs
+are those of the batch's rows with these numbers, `[rows]`."""
+
+_NEVER = -1.0e9
+"""A score below that of any sequence."""
+
+
+def search_sequences(step: Step, search: Search, input_lengths: IntArray) -> IntArray:
+    """Finds a sequence for each row of a batch.
+
+    Args:
+        step: The model.
+        search: How.
+        input_lengths: Tokens of each row's input, `[batch]`.
+
+    Returns:
+        `[batch, length]`: what follows the start token; padding after a row's end.
+    """
+    limits = search.limits(input_lengths)
+    if not len(limits):
+        return np.zeros((0, 0), np.int64)
+    found = _greedy(step, search, limits) if search.num_beams == 1 else _beams(step, search, limits)
+    is_end = np.isin(found, search.eos_token_ids)
+    after = np.cumsum(is_end, axis=1) - is_end > 0
+    return np.where(after, search.pad_token_id, found)
+
+
+def _greedy(step: Step, search: Search, limits: IntArray) -> IntArray:
+    """Takes the likeliest token each time; rows that have ended cost nothing more."""
+    made = np.full((len(limits), int(limits.max()) + 1), search.pad_token_id, np.int64)
+    made[:, 0] = _start(search)
+    going = np.arange(len(limits))
+    for length in range(1, made.shape[1]):
+        begun = made[going, :length]
+        scores = _allowed(step(begun, going), begun, search, limits[going])
+        made[going, length] = scores.argmax(axis=1)
+        going = going[~np.isin(made[going, length], search.eos_token_ids)]
+        if not len(going):
+            return made[:, 1 : length + 1]
+    return made[:, 1:]
+
+
+def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
+    """Follows several hypotheses a row; the same rules as transformers' `_beam_search`."""
+    rows, beams, most = len(limits), search.num_beams, int(limits.max())
+    kept = max(2, 1 + len(search.eos_token_ids)) * beams
+    going = np.full((rows, beams, most + 1), search.pad_token_id, np.int64)
+    going[:, :, 0] = _start(search)
+    done = going.copy()
+    going_scores = np.full((rows, beams), _NEVER)
+    going_scores[:, 0] = 0.0
+    done_scores = np.full((rows, beams), _NEVER)
+    is_done = np.zeros((rows, beams), np.bool_)
+    improvable = np.ones((rows, 1), np.bool_)
+    numbers, of_beams = np.repeat(np.arange(rows), beams), np.repeat(limits, beams)
+    for length in range(1, most + 1):
+        begun = going[:, :, :length].reshape(rows * beams, length)
+        logs = _allowed(_log_softmax(step(begun, numbers)), begun, search, of_beams)
+        total = (logs.reshape(rows, beams, -1) + going_scores[..., None]).reshape(rows, -1)
+        best = _largest(total, kept)
+        scores = np.take_along_axis(total, best, 1)
+        candidates = np.take_along_axis(going, best[..., None] // logs.shape[1], 1)
+        candidates[:, :, length] = best % logs.shape[1]
+        ends = np.isin(candidates[:, :, length], search.eos_token_ids) | (length == most)
+
+        onward = _largest(scores + ends * _NEVER, beams)
+        finished = ends & (np.arange(kept) < beams)
+        full = is_done.all(axis=1, keepdims=True) & search.early_stopping
+        rated = scores / length**search.length_penalty
+        rated = rated + (full * 1.0 + ~improvable + ~finished) * _NEVER
+        merged = np.concatenate([done_scores, rated], axis=1)
+        chosen = _largest(merged, beams)
+        done = np.take_along_axis(
+            np.concatenate([done, candidates], axis=1), chosen[..., None], axis=1
+        )
+        is_done = np.take_along_axis(np.concatenate([is_done, finished], axis=1), chosen, 1)
+        done_scores = np.take_along_axis(merged, chosen, 1)
+        going = np.take_along_axis(candidates, onward[..., None], 1)
+        going_scores = np.take_along_axis(scores + ends * _NEVER, onward, 1)
+
+        hope = going_scores[:, :1] / length**search.length_penalty
+        worst = np.where(is_done, done_scores.min(axis=1, keepdims=True), _NEVER)
+        improvable &= (hope > worst).any(axis=1, keepdims=True)
+        if not improvable.any() or (search.early_stopping and is_done.all()) or ends.all():
+            break
+    return done[:, 0, 1:]
+
+
+def _start(search: Search) -> int:
+    assert search.start_token_id is not None, "a decoder has a start token"
+    return search.start_token_id
+
+
+def _allowed(scores: FloatArray, begun: IntArray, search: Search, limits: IntArray) -> FloatArray:
+    """Scores `[rows, vocabulary]` without what must not follow sequences `[rows, length]`."""
+    scores = scores.astype(np.float64)
+    length, size = begun.shape[1], search.no_repeat_ngram_size
+    if size and length >= size:
+        windows = np.lib.stride_tricks.sliding_window_view(begun, size, axis=1)
+        again = (windows[..., :-1] == begun[:, None, length + 1 - size :]).all(axis=-1)
+        row, place = np.nonzero(again)
+        scores[row, windows[row, place, -1]] = -np.inf
+    if search.forced_token_id is not None and length == 1:
+        scores[:] = -np.inf
+        scores[:, search.forced_token_id] = 0.0
+    if search.pad_token_id not in search.eos_token_ids:
+        scores[:, search.pad_token_id] = -np.inf
+    due = length >= limits
+    scores[due] = -np.inf
+    scores[due, search.eos_token_ids[0]] = 0.0
+    return scores
+
+
+def _largest(values: FloatArray, count: int) -> IntArray:
+    """The places of the largest values of each row, in order, `[rows, count]`."""
+    some = np.argpartition(-values, min(count, values.shape[1]) - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(values, some, 1), axis=1, kind="stable")
+    places: IntArray = np.take_along_axis(some, order, 1)
+    return places
+
+
+def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
+    shifted: FloatArray = logits - logits.max(axis=1, keepdims=True)
+    found: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return found
