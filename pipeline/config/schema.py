@@ -290,11 +290,31 @@ class EvaluationConfig(Group):
     seed: int = Field(default=0, ge=0)
     """Seed of the resampling."""
     baselines: tuple[
-        Literal["majority", "tfidf", "popularity", "tfidf_similarity", "pixels", "lexicon"], ...
-    ] = ("majority", "tfidf", "popularity", "tfidf_similarity", "pixels", "lexicon")
+        Literal[
+            "majority",
+            "tfidf",
+            "popularity",
+            "tfidf_similarity",
+            "pixels",
+            "lexicon",
+            "copy",
+            "nearest",
+        ],
+        ...,
+    ] = (
+        "majority",
+        "tfidf",
+        "popularity",
+        "tfidf_similarity",
+        "pixels",
+        "lexicon",
+        "copy",
+        "nearest",
+    )
     """Simple models evaluated beside, where they suit the task: majority and tfidf for labels, sets
     of them and numbers, popularity and tfidf_similarity for numbers of two texts, pixels for labels
-    of pictures, lexicon for entities."""
+    of pictures, lexicon for entities; of texts copy, the input itself, and nearest, what the train
+    split has for the most similar input."""
     num_mistakes: int = Field(default=50, ge=0)
     """Most confident mistakes on the error page."""
     num_calibration_bins: int = Field(default=15, ge=2)

@@ -10,7 +10,6 @@ from pipeline.errors import UserError
 from pipeline.export.generating import open_graph
 from pipeline.export.layout import ONNX_FILES
 from pipeline.export.predictor import Predictor, Run
-from pipeline.export.runtime import OnnxModel
 from pipeline.manifest import Manifest
 from pipeline.models.processor import load_processor
 from pipeline.tasks.base import Task

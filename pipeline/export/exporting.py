@@ -17,7 +17,6 @@ from pipeline.export.generating import open_graph
 from pipeline.export.latency import measure, typical_rows
 from pipeline.export.layout import ONNX_FILES, Format, graph_bytes
 from pipeline.export.parity import check_parity, compare, reference_batches
-from pipeline.export.quantization import quantize_int8
 from pipeline.export.report import ExportedModel, ExportReport, Timing
 from pipeline.export.runtime import OnnxModel
 from pipeline.export.writing import quantize_graphs, remove_graphs, write_graphs

@@ -291,14 +291,19 @@ class CausalLanguageModel(Task):
         """Perplexity and token accuracy; exact match and chrF of what is written.
 
         `exact_match` is the share of rows written as the reference, outer white space aside; chrF
-        is from 0 to 100 (Popović, 2015).
+        is from 0 to 100 (Popović, 2015). NaN are perplexity and token accuracy of predictions that
+        are texts alone, such as a baseline's.
         """
-        perplexity, accuracy = token_metrics(
-            predictions["log_likelihood"].to_numpy(),
-            predictions["num_right"].to_numpy(),
-            predictions["num_tokens"].to_numpy(),
-            weights,
-        )
+        if "log_likelihood" in predictions.column_names:
+            perplexity, accuracy = token_metrics(
+                predictions["log_likelihood"].to_numpy(),
+                predictions["num_right"].to_numpy(),
+                predictions["num_tokens"].to_numpy(),
+                weights,
+            )
+        else:
+            undefined = np.full(1 if weights is None else len(weights), np.nan)
+            perplexity, accuracy = undefined, undefined.copy()
         found = {"perplexity": perplexity, "token_accuracy": accuracy}
         if self._has_references:
             written = predictions["prediction"].to_pylist()

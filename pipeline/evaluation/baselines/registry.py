@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from pipeline.evaluation.baselines import entities, labels, numbers, pairs, pictures, sets
+from pipeline.evaluation.baselines import (
+    entities,
+    labels,
+    numbers,
+    pairs,
+    pictures,
+    sets,
+    texts,
+)
 from pipeline.evaluation.baselines.base import Baseline, Fit
 from pipeline.evaluation.context import Context
 from pipeline.tasks.base import Kind
@@ -26,6 +34,8 @@ BASELINES: Mapping[str, Mapping[Kind, Fit]] = {
     "tfidf_similarity": {"number": pairs.fit_similarity},
     "pixels": {"label": pictures.fit_pixels},
     "lexicon": {"entities": entities.fit_lexicon},
+    "copy": {"text": texts.fit_copy},
+    "nearest": {"text": texts.fit_nearest},
 }
 """A baseline whose name is new also has to stand in `EvaluationConfig.baselines`."""
 

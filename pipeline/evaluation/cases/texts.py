@@ -16,10 +16,10 @@ from pipeline.evaluation.context import Context
 from pipeline.metrics.translation import chrf, chrf_statistics
 
 _PARTS = re.compile(
-    r"\s+|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
-    r"|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\w\s]"
+    r"\s*(?:[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+    r"|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\w\s])"
 )
-"""White space, a character of a script without spaces, a word, or a sign; together the text."""
+"""A word, a sign, or a character of a script without spaces; with the space before it."""
 
 
 class TextCases(Cases):
@@ -73,12 +73,16 @@ ins { border-bottom: 3px double var(--error); }
 def differences(wanted: str, written: str) -> tuple[str, str]:
     """Both texts as HTML, with marks around words that the other lacks."""
     ours, theirs = _PARTS.findall(wanted), _PARTS.findall(written)
-    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    first_keys, second_keys = ([part.strip() for part in parts] for parts in (ours, theirs))
+    blocks = SequenceMatcher(None, first_keys, second_keys, autojunk=False).get_opcodes()
     first = "".join(_marked(ours[a:b], kind, "del") for kind, a, b, _, _ in blocks)
     second = "".join(_marked(theirs[c:d], kind, "ins") for kind, _, _, c, d in blocks)
     return first, second
 
 
 def _marked(parts: list[str], kind: str, tag: str) -> str:
-    text = escape("".join(parts))
-    return text if kind == "equal" or not text.strip() else f"<{tag}>{text}</{tag}>"
+    text = "".join(parts)
+    bare = text.lstrip()
+    if kind == "equal" or not bare:
+        return escape(text)
+    return f"{text[: len(text) - len(bare)]}<{tag}>{escape(bare)}</{tag}>"
