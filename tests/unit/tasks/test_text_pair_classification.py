@@ -79,7 +79,7 @@ def test_a_pipeline_of_transformers_gives_the_same_labels(
         logits = task.forward(model, batch)["logits"].numpy()
     ours = task.decode({"logits": logits}, rows, ("a", "b"))
 
-    classify = pipeline("text-classification", model=str(tmp_path / "model"), device="cpu")
+    classify: Any = pipeline("text-classification", model=str(tmp_path / "model"), device="cpu")
     theirs = [
         classify({"text": one, "text_pair": other})
         for one, other in zip(FIRST, SECOND, strict=True)
