@@ -274,6 +274,12 @@ class QualityConfig(Section):
     """Rows of the most frequent class over rows of the rarest in the training split."""
     truncated_share: Threshold = Threshold(warn=0.05)
     """Share of rows longer than max_length tokens."""
+    length_ratio_share: Threshold = Threshold(warn=0.01)
+    """Share of rows whose target text is three times as long or short for its input as usual."""
+    copied_share: Threshold = Threshold(warn=0.01)
+    """Share of rows whose target text is the input again."""
+    cut_target_share: Threshold = Threshold(warn=0.0)
+    """Share of rows whose target text has more tokens than are kept."""
     unknown_token_share: Threshold = Threshold(warn=0.02, error=0.3)
     """Share of tokens that the tokenizer does not know."""
     misaligned_share: Threshold = Threshold(warn=0.0, error=0.05)

@@ -15,6 +15,7 @@ from pipeline.data.quality.finding import ORDER, Finding, Severity, count_of, fi
 from pipeline.data.quality.image_checks import image_findings
 from pipeline.data.quality.keys import label_keys, text_keys
 from pipeline.data.quality.statistics import SplitStatistics, histogram_bin_width, split_statistics
+from pipeline.data.quality.text_target_checks import text_targets
 from pipeline.tasks.base import Column
 from pipeline.tasks.columns import input_columns, input_keys, media_columns, with_input_text
 
@@ -131,6 +132,8 @@ def assess(
             found.append(checks.absent_classes(classes))
             if kind == "label":
                 found.append(checks.imbalance(classes, config))
+        if kind == "text" and not has_files:
+            found += text_targets(splits, target, config)
     return QualityReport(
         dataset=dataset,
         task=task,
