@@ -90,7 +90,8 @@ class NgramBagModel(NgramBagPreTrainedModel):  # type: ignore[no-untyped-call]
             whole = whole * functional.pad(mask, (0, shift))[:, shift:]
             states = self.ngrams(keys % self.config.num_buckets)
             total = total + (states * whole.unsqueeze(-1)).sum(dim=1)
-        return total / mask.sum(dim=1, keepdim=True).clamp(min=1.0).sqrt()
+        state: Tensor = total / mask.sum(dim=1, keepdim=True).clamp(min=1.0).sqrt()
+        return state
 
 
 class NgramBagForSequenceClassification(NgramBagPreTrainedModel):  # type: ignore[no-untyped-call]
