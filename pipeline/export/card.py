@@ -22,6 +22,7 @@ PIPELINE_TAGS = {
     "AudioClassification": "audio-classification",
     "CTC": "automatic-speech-recognition",
     "MaskedLM": "fill-mask",
+    "MarianMTModel": "translation",
 }
 """The hub's name for what a model does, by the end of its class's name."""
 

@@ -41,8 +41,8 @@ def text_targets(
             threshold=config.length_ratio_share,
             what=f"whose target is more than {_TIMES:g} times as long or as short for its input as "
             "usual",
-            advice="Look at these rows: lines of two files may be out of step, or a target holds more or "
-            "less than its input. Leave wrong ones out of the raw file.",
+            advice="Look at these rows: lines of two files may be out of step, or a target holds "
+            "more or less than its input. Leave wrong ones out of the raw file.",
         ),
         _of(
             splits,
@@ -63,8 +63,8 @@ def text_targets(
                 names=("cut_target_share", "Cut targets"),
                 threshold=config.cut_target_share,
                 what="whose target is longer than may be kept: a model learns to stop too soon",
-                advice="Raise task.options.target_max_length or model.max_length, as far as the model "
-                "allows, or leave these rows out.",
+                advice="Raise task.options.target_max_length or model.max_length, as far as the "
+                "model allows, or leave these rows out.",
             )
         )
     return found
