@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.export.card import CardFacts, build_card
 from pipeline.export.latency import Latency
 from pipeline.export.parity import Parity
 from pipeline.export.report import ExportedModel, ExportReport, Timing
-from pipeline.manifest import Manifest
+from pipeline.manifest import Manifest, ParentModel
 from pipeline.models.locate import read_model_config
 from tests.conftest import REPOSITORY
 from tests.trained import ROWS, write_stages
@@ -146,6 +147,18 @@ def test_what_is_not_known_is_not_invented(tmp_path: Path) -> None:
     assert "Language: not stated. Licence of the data: not stated" in text
     assert "without cleaning" in text
     assert "None" not in text
+
+
+def test_the_training_that_the_weights_began_with_is_named(tmp_path: Path) -> None:
+    known = facts(tmp_path)
+    assert "Pre-trained by" not in reloaded(build_card(known), tmp_path)[1]
+    parent = ParentModel(
+        location="runs:/abc", weights_sha256="f" * 64, run_id="abc", experiment="pretraining"
+    )
+    manifest = known.manifest.model_copy(update={"parent_model": parent})
+    _, text = reloaded(build_card(replace(known, manifest=manifest)), tmp_path)
+    told = f"experiment `pretraining`, run `abc`, weights `{'f' * 64}` (SHA-256)"
+    assert f"- Pre-trained by {told}" in text
 
 
 def test_an_undefined_metric_is_left_out_or_a_dash(tmp_path: Path) -> None:
