@@ -114,6 +114,8 @@ class TaskContract(ABC):
     """Rows that can be divided among batches: no term of the loss is about rows of two parts."""
     families: ClassVar[tuple[str, ...]] = ("bert", "gpt2")
     """The kinds of `make_checkpoint` whose models have the task's head."""
+    exported: ClassVar[tuple[str, ...]] = ()
+    """Those whose graphs are compared too, which takes seconds; by default the first."""
     max_length: ClassVar[int] = MAX_LENGTH
     """Most tokens or frames that a row keeps."""
 
@@ -138,8 +140,11 @@ class TaskContract(ABC):
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Runs what asks for a subject with a model of each family."""
-        if "subject" in metafunc.fixturenames:
-            metafunc.parametrize("subject", self.families, indirect=True)
+        if "subject" not in metafunc.fixturenames:
+            return
+        exports = metafunc.function.__name__ == "test_exported_and_eager_outputs_agree"
+        families = (self.exported or self.families[:1]) if exports else self.families
+        metafunc.parametrize("subject", families, indirect=True)
 
     @pytest.fixture
     def subject(

@@ -31,6 +31,7 @@ class TestTranslation(TaskContract):
     kind = "sequence_to_sequence"
     options: ClassVar[dict[str, Any]] = {"generation": {"max_new_tokens": 20}}
     families: ClassVar[tuple[str, ...]] = ("marian", "t5")
+    exported: ClassVar[tuple[str, ...]] = families
     perfect = 100.0
     nearly = 1e-9
 
