@@ -35,13 +35,8 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config.schema import (
-    CheckpointConfig,
-    ModelConfig,
-    OptimizerConfig,
-    SchedulerConfig,
-    TrainerConfig,
-)
+from pipeline.config.model import CheckpointConfig, ModelConfig
+from pipeline.config.schema import OptimizerConfig, SchedulerConfig, TrainerConfig
 from pipeline.data.batching import plan_batches
 from pipeline.data.encoding import encode_split
 from pipeline.data.loader import BatchLoader

@@ -48,6 +48,7 @@ _SERVING = (
     "rich",
     "scikit-learn",
     "ftfy",
+    "jinja2",
     "jieba",
     "mlflow",
     "pillow",

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.audio.encoders import LogMel
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.models.audio_processor import load_audio_encoder
 from pipeline.models.scratch import build_model
 from pipeline.tasks.base import Head, Task

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from pipeline.artifacts import Outputs, write_json, write_text
 from pipeline.config.data import WhitespaceStep
-from pipeline.config.schema import ArchitectureConfig, Config, ModelConfig, TokenizerConfig
+from pipeline.config.model import ArchitectureConfig, ModelConfig, TokenizerConfig
+from pipeline.config.schema import Config
 from pipeline.config.validation import validate
 from pipeline.data.encoding import encode_split
 from pipeline.data.preprocessing import Preprocessing

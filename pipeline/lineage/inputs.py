@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.config.schema import CheckpointConfig
+from pipeline.config.model import CheckpointConfig
 from pipeline.errors import UserError
 from pipeline.lineage.worktree import CleanTree
 from pipeline.models.pins import fetched_name

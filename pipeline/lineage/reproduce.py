@@ -22,7 +22,8 @@ from pipeline.artifacts import (
 )
 from pipeline.comparison.loading import title
 from pipeline.config.compose import compose
-from pipeline.config.schema import CheckpointConfig, TrackingConfig
+from pipeline.config.model import CheckpointConfig
+from pipeline.config.schema import TrackingConfig
 from pipeline.console import notice, out, warn
 from pipeline.data.store import INFO_FILE
 from pipeline.errors import PipelineError, UserError

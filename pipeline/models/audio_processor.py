@@ -20,7 +20,7 @@ from pipeline.audio.encoders import (
     Input,
     LogMel,
 )
-from pipeline.config.schema import AudioConfig, ModelConfig
+from pipeline.config.model import AudioConfig, ModelConfig
 from pipeline.errors import CheckpointError, ConfigError, Problem
 from pipeline.models.locate import locate, read_json_object
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import PROCESSOR_DIRECTORY
-from pipeline.config.schema import ModelConfig
+from pipeline.config.model import ModelConfig
 from pipeline.errors import UserError
 from pipeline.manifest import ParentModel
 from pipeline.models.locate import check_weights, describe, locate

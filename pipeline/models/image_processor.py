@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.config.schema import ImageConfig, ModelConfig
+from pipeline.config.model import ImageConfig, ModelConfig
 from pipeline.errors import CheckpointError, ConfigError, Problem
 from pipeline.images.encoder import FILE_NAME, ImageEncoder
 from pipeline.models.locate import locate, read_json_object

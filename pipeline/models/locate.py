@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import MANIFEST_FILE, unchanged_file_sha256
-from pipeline.config.schema import CheckpointConfig
+from pipeline.config.model import CheckpointConfig
 from pipeline.errors import CheckpointError, EnvironmentProblem
 from pipeline.models.pins import MODEL, fetched_directory, unpinned
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import MANIFEST_FILE, content_hash, unchanged_file_sha256
-from pipeline.config.schema import CheckpointConfig
+from pipeline.config.model import CheckpointConfig
 from pipeline.manifest import ParentModel
 from pipeline.models.locate import read_json_object, weight_files
 from pipeline.models.pins import ORIGIN

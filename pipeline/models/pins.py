@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.artifacts import cache_root, content_hash
-from pipeline.config.schema import CheckpointConfig
+from pipeline.config.model import CheckpointConfig
 from pipeline.errors import CheckpointError
 
 MODEL, ORIGIN = "model", "origin.json"

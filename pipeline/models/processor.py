@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.config.schema import ModelConfig
+from pipeline.config.model import ModelConfig
 from pipeline.models.audio_processor import load_audio_encoder, make_audio_encoder
 from pipeline.models.image_processor import load_image_encoder, make_image_encoder
 from pipeline.models.tokenizer import load_tokenizer, make_tokenizer

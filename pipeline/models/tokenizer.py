@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config.schema import ModelConfig
+from pipeline.config.model import ModelConfig
 from pipeline.errors import CheckpointError, ConfigError, Problem
 from pipeline.models.locate import locate, read_json_object, read_model_config
 

@@ -13,7 +13,8 @@ from pipeline.artifacts import (
     replace_directory,
     write_json,
 )
-from pipeline.config.schema import CheckpointConfig, TrackingConfig
+from pipeline.config.model import CheckpointConfig
+from pipeline.config.schema import TrackingConfig
 from pipeline.console import notice
 from pipeline.errors import CheckpointError
 from pipeline.models.locate import WEIGHTS, weight_files

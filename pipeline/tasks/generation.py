@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Count, Positive
+from pipeline.config.base import Count, Positive, Section
 from pipeline.errors import ConfigError, Problem
 from pipeline.tasks.base import IntArray, Tensors
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Probability
+from pipeline.config.base import Probability, Section
 from pipeline.errors import ConfigError, Problem
 from pipeline.tasks.base import IGNORE_INDEX, IntArray
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Probability
+from pipeline.config.base import Probability, Section
 from pipeline.metrics.multi_label import multi_label_metrics, row_f1
 from pipeline.metrics.thresholds import DEFAULT, best_threshold, best_thresholds
 from pipeline.tasks.base import (

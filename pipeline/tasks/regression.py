@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Positive
+from pipeline.config.base import Positive, Section
 from pipeline.errors import DataError
 from pipeline.metrics.regression import closeness, regression_metrics
 from pipeline.tasks.base import (

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Count, Probability
+from pipeline.config.base import Count, Probability, Section
 from pipeline.metrics.translation import Tokenization, signatures
 from pipeline.metrics.weighting import ratio, row_weights, weighted_sums
 from pipeline.tasks.base import (

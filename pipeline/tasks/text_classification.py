@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Probability
+from pipeline.config.base import Probability, Section
 from pipeline.errors import ConfigError, Problem
 from pipeline.metrics.classification import classification_metrics
 from pipeline.tasks.base import (

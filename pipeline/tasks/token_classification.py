@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Probability
+from pipeline.config.base import Probability, Section
 from pipeline.errors import DataError
 from pipeline.metrics.entities import entity_metrics, row_f1
 from pipeline.tasks.base import (

@@ -9,9 +9,9 @@ from typing import Any
 
 import pipeline
 from pipeline.artifacts import content_hash, file_sha256, unchanged_file_sha256
+from pipeline.config.model import ModelConfig
 from pipeline.config.schema import (
     MethodConfig,
-    ModelConfig,
     OptimizerConfig,
     SchedulerConfig,
     TaskConfig,

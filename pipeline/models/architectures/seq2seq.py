@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.models.architectures.sizes import inner_size, positions
 from pipeline.tasks.processor import Processor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.errors import ConfigError, Problem
 
 _POSITIONS_MULTIPLE = 64

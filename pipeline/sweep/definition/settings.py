@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Section
-from pipeline.config.schema import Count, Positive
+from pipeline.config.base import Count, Positive, Section
 from pipeline.sweep.definition.parameters import ConditionalParameter, Parameter
 
 Direction = Literal["minimize", "maximize"]

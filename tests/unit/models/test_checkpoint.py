@@ -10,12 +10,7 @@ import pytest
 import torch
 
 from pipeline.artifacts import file_sha256
-from pipeline.config.schema import (
-    ArchitectureConfig,
-    CheckpointConfig,
-    ModelConfig,
-    TokenizerConfig,
-)
+from pipeline.config.model import ArchitectureConfig, CheckpointConfig, ModelConfig, TokenizerConfig
 from pipeline.errors import CheckpointError, UserError
 from pipeline.models.checkpoint import open_checkpoint
 from pipeline.models.processor import save_processor

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.artifacts import file_sha256
-from pipeline.config.schema import CheckpointConfig
+from pipeline.config.model import CheckpointConfig
 from pipeline.errors import CheckpointError, EnvironmentProblem
 from pipeline.models.locate import check_weights, describe, locate, weight_files
 

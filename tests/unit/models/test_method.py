@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.config.schema import ArchitectureConfig, MethodConfig
+from pipeline.config.model import ArchitectureConfig
+from pipeline.config.schema import MethodConfig
 from pipeline.errors import UserError
 from pipeline.models.method import apply_method, encoder_layers, frozen_prefix
 from pipeline.models.pretrained import load_pretrained

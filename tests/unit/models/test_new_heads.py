@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.errors import CheckpointError
 from pipeline.models.pretrained import load_pretrained
 from pipeline.models.saving import save_model

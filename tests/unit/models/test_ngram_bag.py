@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.export.graph import export_onnx
 from pipeline.export.runtime import OnnxModel
 from pipeline.models.saving import load_saved_model, save_model

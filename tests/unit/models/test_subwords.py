@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.config.schema import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig
 from pipeline.models.scratch import build_model
 from pipeline.models.vocabulary import train_tokenizer
 from pipeline.tasks.processor import Processor

@@ -10,12 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.schema import (
-    ArchitectureConfig,
-    CheckpointConfig,
-    ModelConfig,
-    TokenizerConfig,
-)
+from pipeline.config.model import ArchitectureConfig, CheckpointConfig, ModelConfig, TokenizerConfig
 from pipeline.errors import CheckpointError, ConfigError, DataError
 from pipeline.models.tokenizer import load_tokenizer, make_tokenizer
 from tests.checkpoints import BERT_VOCABULARY, MakeCheckpoint

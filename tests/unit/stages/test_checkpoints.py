@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from pipeline.artifacts import Outputs, file_sha256, read_json
-from pipeline.config.schema import CheckpointConfig, TrackingConfig
+from pipeline.config.model import CheckpointConfig
+from pipeline.config.schema import TrackingConfig
 from pipeline.errors import CheckpointError, UserError
 from pipeline.lineage.source_facts import source_facts
 from pipeline.manifest import Manifest

@@ -107,7 +107,7 @@ def test_graphs_write_what_pytorch_writes(outputs: Outputs) -> None:
             ("Snow closed the court.", "Polio drops reach Marib camps by donkey"),
             file=None,
             directory=outputs.export,
-            backend=backend,  # type: ignore[arg-type]
+            backend=backend,
             field="text",
             stream_out=out,
         )

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.config.schema import ArchitectureConfig, ImageConfig, ModelConfig
+from pipeline.config.model import ArchitectureConfig, ImageConfig, ModelConfig
 from pipeline.errors import ConfigError, DataError
 from pipeline.images.encoder import ImageEncoder
 from pipeline.models.checkpoint import open_checkpoint
