@@ -15,6 +15,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 
+from pipeline.models.initialisation import begin_batch_norm, begin_linear
 from pipeline.models.spectrogram import StridedConvolution, frame_mask, halved, normalised
 
 MODEL_TYPE = "pipeline_audio_cnn"
@@ -53,17 +54,9 @@ class AudioCnnPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         if isinstance(module, nn.Conv2d):
             initialization.kaiming_normal_(module.weight, nonlinearity="relu")
         elif isinstance(module, nn.Linear):
-            initialization.xavier_uniform_(module.weight)
-            initialization.zeros_(module.bias)
+            begin_linear(module)
         elif isinstance(module, nn.BatchNorm2d):
-            initialization.ones_(module.weight)
-            initialization.zeros_(module.bias)
-            for name, start in (
-                ("running_mean", 0),
-                ("running_var", 1),
-                ("num_batches_tracked", 0),
-            ):
-                initialization.constant_(getattr(module, name), start)
+            begin_batch_norm(module)
 
 
 class AudioCnnModel(AudioCnnPreTrainedModel):  # type: ignore[no-untyped-call]

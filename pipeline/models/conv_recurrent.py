@@ -15,6 +15,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutput
 
+from pipeline.models.initialisation import begin_linear, begin_lstm
 from pipeline.models.recurrence import LstmLayer
 from pipeline.models.spectrogram import StridedConvolution, frame_mask, halved, normalised
 
@@ -63,20 +64,12 @@ class ConvRecurrentPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-
             if module.bias is not None:
                 initialization.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
-            initialization.xavier_uniform_(module.weight)
-            initialization.zeros_(module.bias)
+            begin_linear(module)
         elif isinstance(module, nn.LayerNorm):
             initialization.ones_(module.weight)
             initialization.zeros_(module.bias)
         elif isinstance(module, nn.LSTM):
-            size = module.hidden_size
-            weights = dict(module.named_parameters())
-            forget_gate = torch.zeros_like(weights["bias_ih_l0"])
-            forget_gate[size : 2 * size] = 1.0
-            initialization.xavier_uniform_(weights["weight_ih_l0"])
-            initialization.orthogonal_(weights["weight_hh_l0"])
-            initialization.copy_(weights["bias_ih_l0"], forget_gate)
-            initialization.zeros_(weights["bias_hh_l0"])
+            begin_lstm(module)
 
 
 class ConvRecurrentModel(ConvRecurrentPreTrainedModel):  # type: ignore[no-untyped-call]

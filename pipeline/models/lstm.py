@@ -20,6 +20,7 @@ from transformers.modeling_outputs import (
     TokenClassifierOutput,
 )
 
+from pipeline.models.initialisation import begin_linear, begin_lstm
 from pipeline.models.recurrence import LstmLayer
 
 MODEL_TYPE = "pipeline_lstm"
@@ -58,24 +59,13 @@ class LstmPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Keras' defaults: uniform embeddings, Glorot input and orthogonal recurrent weights.
-
-        The forget gate starts open (bias 1; Jozefowicz et al., 2015).
-        """
+        """Keras' defaults: uniform embeddings, a Glorot classifier; LSTMs as `begin_lstm` says."""
         if isinstance(module, nn.Embedding):
             initialization.uniform_(module.weight, -0.05, 0.05)
         elif isinstance(module, nn.Linear):
-            initialization.xavier_uniform_(module.weight)
-            initialization.zeros_(module.bias)
+            begin_linear(module)
         elif isinstance(module, nn.LSTM):
-            size = module.hidden_size
-            weights = dict(module.named_parameters())
-            forget_gate = torch.zeros_like(weights["bias_ih_l0"])
-            forget_gate[size : 2 * size] = 1.0
-            initialization.xavier_uniform_(weights["weight_ih_l0"])
-            initialization.orthogonal_(weights["weight_hh_l0"])
-            initialization.copy_(weights["bias_ih_l0"], forget_gate)
-            initialization.zeros_(weights["bias_hh_l0"])
+            begin_lstm(module)
 
 
 class LstmModel(LstmPreTrainedModel):  # type: ignore[no-untyped-call]

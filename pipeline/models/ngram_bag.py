@@ -20,6 +20,8 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from pipeline.models.initialisation import begin_linear
+
 MODEL_TYPE = "pipeline_ngram_bag"
 
 _MULTIPLIER, _PRIME = 1_000_003, 2_147_483_647
@@ -62,8 +64,7 @@ class NgramBagPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         if isinstance(module, nn.Embedding):
             initialization.normal_(module.weight, 0.0, 0.05)
         elif isinstance(module, nn.Linear):
-            initialization.xavier_uniform_(module.weight)
-            initialization.zeros_(module.bias)
+            begin_linear(module)
 
 
 class NgramBagModel(NgramBagPreTrainedModel):  # type: ignore[no-untyped-call]

@@ -22,6 +22,8 @@ from transformers.modeling_outputs import (
     ImageClassifierOutputWithNoAttention,
 )
 
+from pipeline.models.initialisation import begin_batch_norm
+
 MODEL_TYPE = "pipeline_resnet"
 
 
@@ -60,14 +62,7 @@ class SmallResNetPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-ca
             initialization.normal_(module.weight, std=0.01)
             initialization.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
-            initialization.ones_(module.weight)
-            initialization.zeros_(module.bias)
-            for name, start in (
-                ("running_mean", 0),
-                ("running_var", 1),
-                ("num_batches_tracked", 0),
-            ):
-                initialization.constant_(getattr(module, name), start)
+            begin_batch_norm(module)
         elif isinstance(module, _Block):
             initialization.zeros_(module.last_scale)
 

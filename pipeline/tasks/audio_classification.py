@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.audio.augmentation import AudioAugmentation
@@ -18,8 +17,8 @@ from pipeline.tasks.audio_inputs import (
     collate_audio,
     encode_audio,
 )
-from pipeline.tasks.base import LABEL, Arrays, Batch, Column, ExportSpec, Head
-from pipeline.tasks.columns import input_columns, label_ids, require_columns
+from pipeline.tasks.base import LABEL, Batch, Column, ExportSpec, Head
+from pipeline.tasks.columns import input_columns, require_columns
 from pipeline.tasks.text_classification import Options as LabelOptions
 from pipeline.tasks.text_classification import TextClassification
 
@@ -60,33 +59,19 @@ class AudioClassification(TextClassification):
         assert self._processor is not None
         return self._processor.audio_encoder
 
-    def encode(
-        self,
-        rows: pa.Table,
-        processor: Processor,
-        label_names: Sequence[str],
-        *,
-        max_length: int,
-    ) -> pa.Table:
-        """Adds features, and `labels` (int64) where rows have the column `label`."""
+    def encode_inputs(self, rows: pa.Table, processor: Processor, max_length: int) -> pa.Table:
+        """Features of the recordings."""
         require_columns(rows, input_columns(self.columns), needed_by=self.name)
-        encoded = encode_audio(rows["audio"], processor.audio_encoder, max_length=max_length)
-        if "label" in rows.column_names:
-            encoded = encoded.append_column("labels", pa.array(label_ids(rows, label_names)))
-        return encoded
+        return encode_audio(rows["audio"], processor.audio_encoder, max_length=max_length)
 
-    def collate(
+    def collate_inputs(
         self,
         rows: pa.Table,
-        *,
         pad_token_id: int,  # noqa: ARG002
         pad_to_multiple_of: int,
-    ) -> Arrays:
-        """The model's inputs, `num_steps`, and `labels` `[batch]` where known."""
-        batch = collate_audio(rows, self._encoder, pad_to_multiple_of)
-        if "labels" in rows.column_names:
-            batch["labels"] = rows["labels"].to_numpy().astype(np.int64)
-        return batch
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The model's inputs, and `num_steps`."""
+        return collate_audio(rows, self._encoder, pad_to_multiple_of)
 
     def augment(self, batch: Batch, seed: int) -> Batch:
         """Changes speed, adds noise and hides stretches of the recordings."""

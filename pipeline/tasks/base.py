@@ -179,15 +179,23 @@ class Task(Protocol):
         Called once, before anything is predicted.
         """
 
-    def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
+    def label_names(
+        self,
+        train: pa.Table,
+        configured: Sequence[str] | None,  # noqa: ARG002
+    ) -> tuple[str, ...]:
         """The names of the model's outputs in the order of their ids, from the train split only.
 
-        Empty for a task whose outputs have no names.
+        By default none, for a task whose outputs have no names.
 
         Raises:
-            UserError: If a label is not among those configured, or fewer than two classes exist.
+            UserError: If a column is missing, a label is not among those configured, or fewer than
+                two classes exist.
         """
-        ...
+        from pipeline.tasks.columns import require_columns
+
+        require_columns(train, self.columns, needed_by=self.name)
+        return ()
 
     def encode(
         self,

@@ -126,15 +126,6 @@ class CausalLanguageModel(Task):
         Renderer(processor.tokenizer)
         self._ends = (int(processor.tokenizer.eos_token_id),)
 
-    def label_names(
-        self,
-        train: pa.Table,
-        configured: Sequence[str] | None,  # noqa: ARG002
-    ) -> tuple[str, ...]:
-        """None: tokens are no labels."""
-        require_columns(train, self.columns, needed_by=self.name)
-        return ()
-
     def encode(
         self,
         rows: pa.Table,

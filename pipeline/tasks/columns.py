@@ -159,6 +159,12 @@ def list_values(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[Any], I
     return pc.list_flatten(column).to_numpy(zero_copy_only=False), lengths
 
 
+def number_values(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """A column of numbers; NaN where there is none, `[rows]`."""
+    numbers: npt.NDArray[np.float64] = column.to_numpy().astype(np.float64)
+    return numbers
+
+
 def pad_lists(
     column: pa.ChunkedArray | pa.Array, *, fill: int, pad_to_multiple_of: int
 ) -> tuple[IntArray, IntArray]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
@@ -14,7 +14,6 @@ from pipeline.images.augmentation import ImageAugmentation, augmented, mixing
 from pipeline.metrics.top_k import top_k_accuracy
 from pipeline.tasks.base import (
     LABEL,
-    Arrays,
     Batch,
     Column,
     ExportSpec,
@@ -79,33 +78,24 @@ class ImageClassification(TextClassification):
         assert self._processor is not None
         return self._processor.image_encoder
 
-    def encode(
+    def encode_inputs(
         self,
         rows: pa.Table,
         processor: Processor,
-        label_names: Sequence[str],
-        *,
         max_length: int,  # noqa: ARG002
     ) -> pa.Table:
-        """Adds pixels, and `labels` (int64) where rows have the column `label`."""
+        """Pixels of the pictures."""
         require_columns(rows, input_columns(self.columns), needed_by=self.name)
-        encoded = encode_images(rows["image"], processor.image_encoder)
-        if "label" in rows.column_names:
-            encoded = encoded.append_column("labels", pa.array(label_ids(rows, label_names)))
-        return encoded
+        return encode_images(rows["image"], processor.image_encoder)
 
-    def collate(
+    def collate_inputs(
         self,
         rows: pa.Table,
-        *,
         pad_token_id: int,  # noqa: ARG002
         pad_to_multiple_of: int,  # noqa: ARG002
-    ) -> Arrays:
-        """`pixel_values` `[batch, 3, height, width]`, and `labels` `[batch]` where known."""
-        batch = collate_images(rows, self._encoder)
-        if "labels" in rows.column_names:
-            batch["labels"] = rows["labels"].to_numpy().astype(np.int64)
-        return batch
+    ) -> dict[str, npt.NDArray[Any]]:
+        """`pixel_values`, `[batch, 3, height, width]`."""
+        return collate_images(rows, self._encoder)
 
     def augment(self, batch: Batch, seed: int) -> Batch:
         """Moves, mirrors and recolours pictures, and mixes them if the options say so."""

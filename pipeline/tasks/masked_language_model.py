@@ -97,15 +97,6 @@ class MaskedLanguageModel(Task):
         assert self._known is not None, "attach was not called"
         return self._known
 
-    def label_names(
-        self,
-        train: pa.Table,
-        configured: Sequence[str] | None,  # noqa: ARG002
-    ) -> tuple[str, ...]:
-        """None: tokens are no labels."""
-        require_columns(train, self.columns, needed_by=self.name)
-        return ()
-
     def encode(
         self,
         rows: pa.Table,

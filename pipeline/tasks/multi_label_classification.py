@@ -21,11 +21,10 @@ from pipeline.tasks.base import (
     IntArray,
     MetricSpec,
     ModelSource,
-    Task,
     Tensors,
 )
-from pipeline.tasks.batch_encoding import encode_texts
-from pipeline.tasks.columns import input_columns, list_values, pad_text, require_columns
+from pipeline.tasks.columns import list_values, require_columns
+from pipeline.tasks.inputs import TextInputs
 from pipeline.tasks.label_sets import (
     BoolArray,
     as_matrix,
@@ -63,7 +62,7 @@ class Options(Section):
     """Share of each target that is taken away and spread evenly over yes and no."""
 
 
-class MultiLabelClassification(Task):
+class MultiLabelClassification(TextInputs):
     """A set of labels for each text, from a sequence-classification model.
 
     Each label has its own probability and threshold. Metrics on the validation split are a little
@@ -107,8 +106,7 @@ class MultiLabelClassification(Task):
         max_length: int,
     ) -> pa.Table:
         """Adds token ids, and `multi_hot` (int8, one for each label) where rows have `labels`."""
-        require_columns(rows, input_columns(self.columns), needed_by=self.name)
-        encoded = encode_texts(processor.tokenizer, rows["text"], max_length=max_length)
+        encoded = self.encode_inputs(rows, processor, max_length)
         if LABELS.name in rows.column_names:
             encoded = encoded.append_column(
                 "multi_hot", encode_sets(rows, LABELS.name, label_names)
@@ -120,7 +118,7 @@ class MultiLabelClassification(Task):
 
         Labels are 0 or 1; those of a row without a set are `IGNORE_INDEX`.
         """
-        batch = pad_text(rows, pad_token_id, pad_to_multiple_of)
+        batch = self.collate_inputs(rows, pad_token_id, pad_to_multiple_of)
         if "multi_hot" in rows.column_names:
             batch["labels"] = decode_sets(rows["multi_hot"], unlabelled=IGNORE_INDEX)
         return batch

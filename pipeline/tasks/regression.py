@@ -21,11 +21,10 @@ from pipeline.tasks.base import (
     IntArray,
     MetricSpec,
     ModelSource,
-    Task,
     Tensors,
 )
-from pipeline.tasks.batch_encoding import encode_texts
-from pipeline.tasks.columns import input_columns, pad_text, require_columns
+from pipeline.tasks.columns import number_values, require_columns
+from pipeline.tasks.inputs import TextInputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +46,7 @@ class Options(Section):
     split's numbers."""
 
 
-class Regression(Task):
+class Regression(TextInputs):
     """One number for each text, from a sequence-classification model with one output.
 
     The model gives standardised numbers: 0 is the mean of the train split, 1 its standard
@@ -108,8 +107,7 @@ class Regression(Task):
         max_length: int,
     ) -> pa.Table:
         """Adds token ids, and `labels` (float64, in the data's unit) where rows have `target`."""
-        require_columns(rows, input_columns(self.columns), needed_by=self.name)
-        encoded = encode_texts(processor.tokenizer, rows["text"], max_length=max_length)
+        encoded = self.encode_inputs(rows, processor, max_length)
         if TARGET.name in rows.column_names:
             numbers = rows[TARGET.name].cast(pa.float64())
             encoded = encoded.append_column("labels", numbers)
@@ -120,9 +118,9 @@ class Regression(Task):
 
         Labels are float32 and standardised, before which no digit is lost; NaN where there is none.
         """
-        batch = pad_text(rows, pad_token_id, pad_to_multiple_of)
+        batch = self.collate_inputs(rows, pad_token_id, pad_to_multiple_of)
         if "labels" in rows.column_names:
-            numbers = (_numbers(rows["labels"]) - self._mean) / self._scale
+            numbers = (number_values(rows["labels"]) - self._mean) / self._scale
             batch["labels"] = numbers.astype(np.float32)
         return batch
 
@@ -141,7 +139,7 @@ class Regression(Task):
 
     def fit(self, train: pa.Table, label_names: Sequence[str]) -> None:  # noqa: ARG002
         """Learns mean and standard deviation of the train split's numbers."""
-        numbers = _numbers(train["labels"])
+        numbers = number_values(train["labels"])
         numbers = numbers[~np.isnan(numbers)]
         self._mean, self._scale = float(numbers.mean()), float(numbers.std()) or 1.0
 
@@ -216,10 +214,4 @@ class Regression(Task):
     def _pairs(self, predictions: pa.Table, rows: pa.Table) -> tuple[FloatArray, FloatArray]:
         """References and predictions, `[rows]` each."""
         require_columns(rows, (TARGET,), needed_by=self.name)
-        return _numbers(rows[TARGET.name]), _numbers(predictions["prediction"])
-
-
-def _numbers(column: pa.ChunkedArray) -> FloatArray:
-    """A column of numbers; NaN where there is none."""
-    numbers: FloatArray = column.to_numpy().astype(np.float64)
-    return numbers
+        return number_values(rows[TARGET.name]), number_values(predictions["prediction"])

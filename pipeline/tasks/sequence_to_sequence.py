@@ -119,15 +119,6 @@ class SequenceToSequence(Task):
         """Keeps the tokenizer, which turns ids into texts."""
         self._processor = processor
 
-    def label_names(
-        self,
-        train: pa.Table,
-        configured: Sequence[str] | None,  # noqa: ARG002
-    ) -> tuple[str, ...]:
-        """None: outputs are tokens."""
-        require_columns(train, self.columns, needed_by=self.name)
-        return ()
-
     def encode(
         self,
         rows: pa.Table,

@@ -23,17 +23,14 @@ from pipeline.tasks.base import (
     IntArray,
     MetricSpec,
     ModelSource,
-    Task,
     Tensors,
 )
-from pipeline.tasks.batch_encoding import encode_texts
 from pipeline.tasks.columns import (
-    input_columns,
     label_ids,
     list_values,
-    pad_text,
     require_columns,
 )
+from pipeline.tasks.inputs import TextInputs
 from pipeline.tasks.labels import balanced_weights, class_names
 from pipeline.tasks.probabilities import softmax
 
@@ -56,7 +53,7 @@ class Options(Section):
     """balanced: rare labels weigh more, so that all labels have the same weight in total."""
 
 
-class TextClassification(Task):
+class TextClassification(TextInputs):
     """One label for each text, from a sequence-classification model.
 
     A sigmoid model has a single output, and `id2label` of its config names what that output
@@ -115,15 +112,14 @@ class TextClassification(Task):
         max_length: int,
     ) -> pa.Table:
         """Adds token ids, and `labels` (int64) where rows have the column `label`."""
-        require_columns(rows, input_columns(self.columns), needed_by=self.name)
-        encoded = encode_texts(processor.tokenizer, rows["text"], max_length=max_length)
+        encoded = self.encode_inputs(rows, processor, max_length)
         if "label" in rows.column_names:
             encoded = encoded.append_column("labels", pa.array(label_ids(rows, label_names)))
         return encoded
 
     def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
         """`input_ids`, `attention_mask` `[batch, length]`, and `labels` `[batch]` where known."""
-        batch = pad_text(rows, pad_token_id, pad_to_multiple_of)
+        batch = self.collate_inputs(rows, pad_token_id, pad_to_multiple_of)
         if "labels" in rows.column_names:
             batch["labels"] = rows["labels"].to_numpy().astype(np.int64)
         return batch

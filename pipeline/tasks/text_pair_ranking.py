@@ -23,11 +23,11 @@ from pipeline.tasks.base import (
     ModelSource,
     Tensors,
 )
-from pipeline.tasks.columns import describe_row, pad_text, require_columns
+from pipeline.tasks.columns import describe_row, number_values, require_columns
 from pipeline.tasks.probabilities import sigmoid
 from pipeline.tasks.queries import any_differs, query_hashes, query_numbers
 from pipeline.tasks.ranking_losses import pointwise_losses, query_pairs
-from pipeline.tasks.text_pairs import PAIR, TextPairs, padded_types
+from pipeline.tasks.text_pairs import PAIR, TextPairs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,7 +111,7 @@ class TextPairRanking(TextPairs):
                 query, where pairs are compared.
         """
         require_columns(train, self.columns, needed_by=self.name)
-        relevance = _numbers(train[RELEVANCE.name])
+        relevance = number_values(train[RELEVANCE.name])
         is_pairwise = self._options.objective == "pairwise"
         queries = self.units(train)
         if not any_differs(relevance, queries if is_pairwise else np.zeros_like(queries)):
@@ -139,10 +139,10 @@ class TextPairRanking(TextPairs):
         Raises:
             DataError: If a relevance is below 0.
         """
-        encoded = self._encoded_pairs(rows, processor, max_length)
+        encoded = self.encode_inputs(rows, processor, max_length)
         if RELEVANCE.name not in rows.column_names:
             return encoded
-        below = np.flatnonzero(_numbers(rows[RELEVANCE.name]) < 0)
+        below = np.flatnonzero(number_values(rows[RELEVANCE.name]) < 0)
         if len(below):
             row = int(below[0])
             raise DataError(
@@ -161,10 +161,9 @@ class TextPairRanking(TextPairs):
         Labels are float32, shares of the train split's largest relevance; NaN where there is none.
         Where pairs are compared, also `together` `[batch]`.
         """
-        batch = pad_text(rows, pad_token_id, pad_to_multiple_of)
-        batch |= padded_types(rows, pad_to_multiple_of)
+        batch = self.collate_inputs(rows, pad_token_id, pad_to_multiple_of)
         if "labels" in rows.column_names:
-            batch["labels"] = (_numbers(rows["labels"]) / self._largest).astype(np.float32)
+            batch["labels"] = (number_values(rows["labels"]) / self._largest).astype(np.float32)
         if TOGETHER in rows.column_names:
             batch[TOGETHER] = rows[TOGETHER].to_numpy().astype(np.int64)
         return batch
@@ -189,7 +188,7 @@ class TextPairRanking(TextPairs):
 
     def fit(self, train: pa.Table, label_names: Sequence[str]) -> None:  # noqa: ARG002
         """Learns the train split's largest relevance."""
-        self._largest = float(np.nanmax(_numbers(train["labels"]), initial=0.0)) or 1.0
+        self._largest = float(np.nanmax(number_values(train["labels"]), initial=0.0)) or 1.0
 
     def state(self) -> dict[str, Any]:
         """`largest`, the train split's largest relevance."""
@@ -288,17 +287,11 @@ class TextPairRanking(TextPairs):
     ) -> tuple[FloatArray, FloatArray, IntArray]:
         """Relevance, scores and queries, `[rows]` each."""
         require_columns(rows, self.columns, needed_by=self.name)
-        scores = _numbers(predictions["prediction"])
-        return _numbers(rows[RELEVANCE.name]), scores, self.units(rows)
+        scores = number_values(predictions["prediction"])
+        return number_values(rows[RELEVANCE.name]), scores, self.units(rows)
 
     def _queries(self, rows: pa.Table) -> pa.ChunkedArray:
         """What tells queries apart, `[rows]`."""
         column = TEXT if self._options.query == "text" else QUERY
         require_columns(rows, (column,), needed_by=self.name)
         return rows[column.name]
-
-
-def _numbers(column: pa.ChunkedArray) -> FloatArray:
-    """A column of numbers; NaN where there is none."""
-    numbers: FloatArray = column.to_numpy().astype(np.float64)
-    return numbers

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-import pyarrow as pa
-
-from pipeline.tasks.base import Arrays, Column
+from pipeline.tasks.base import Column
 from pipeline.tasks.regression import TARGET, Regression
-from pipeline.tasks.text_pairs import PAIR, TextPairs, padded_types
+from pipeline.tasks.text_pairs import PAIR, TextPairs
 
 if TYPE_CHECKING:
-    from pipeline.tasks.processor import Processor
+    pass
 
 
 class TextPairRegression(TextPairs, Regression):
@@ -20,24 +17,3 @@ class TextPairRegression(TextPairs, Regression):
 
     name: ClassVar[str] = "text_pair_regression"
     columns: tuple[Column, ...] = (*PAIR, TARGET)
-
-    def encode(
-        self,
-        rows: pa.Table,
-        processor: Processor,
-        label_names: Sequence[str],  # noqa: ARG002
-        *,
-        max_length: int,
-    ) -> pa.Table:
-        """Adds token ids and types, and `labels` (float64) where rows have `target`."""
-        encoded = self._encoded_pairs(rows, processor, max_length)
-        if TARGET.name in rows.column_names:
-            encoded = encoded.append_column("labels", rows[TARGET.name].cast(pa.float64()))
-        return encoded
-
-    def collate(self, rows: pa.Table, *, pad_token_id: int, pad_to_multiple_of: int) -> Arrays:
-        """What regression gives, and `token_type_ids` where there are any."""
-        batch = Regression.collate(
-            self, rows, pad_token_id=pad_token_id, pad_to_multiple_of=pad_to_multiple_of
-        )
-        return {**batch, **padded_types(rows, pad_to_multiple_of)}

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.config.data import QualityConfig, Threshold
 from pipeline.data.quality.checks import NUM_EXAMPLES
 from pipeline.data.quality.finding import Finding, count_of, finding, show
+from pipeline.tasks.columns import number_values
 
 SILENT_LEVEL = -60.0
 """Mean power in decibels of full scale below which nothing is heard."""
@@ -41,12 +42,12 @@ def recordings(
     """
     if not all(set(table.column_names) >= _NEEDED for table in splits.values()):
         return []
-    seconds = np.concatenate([_numbers(table, "seconds") for table in splits.values()])
+    seconds = np.concatenate([number_values(table["seconds"]) for table in splits.values()])
     usual = float(np.median(seconds)) if len(seconds) else 0.0
     found = [
         _rows(
             splits,
-            lambda table: _numbers(table, "level") < SILENT_LEVEL,
+            lambda table: number_values(table["level"]) < SILENT_LEVEL,
             ("silent_share", "Silent recordings", config.silent_share),
             what=f"quieter than {SILENT_LEVEL:g} dB of full scale",
             advice="Listen to these files: a microphone that was off, or the wrong channel. Take "
@@ -55,7 +56,7 @@ def recordings(
         ),
         _rows(
             splits,
-            lambda table: _numbers(table, "clipped") > CLIPPED,
+            lambda table: number_values(table["clipped"]) > CLIPPED,
             ("clipped_share", "Clipped recordings", config.clipped_share),
             what=f"with more than {CLIPPED:.0%} of the samples at full scale",
             advice="They were recorded too loud, and what was cut off is lost: record again with "
@@ -65,8 +66,8 @@ def recordings(
         _rows(
             splits,
             lambda table: (
-                (_numbers(table, "seconds") < SHORTEST)
-                | (_numbers(table, "seconds") > LONGEST * usual)
+                (number_values(table["seconds"]) < SHORTEST)
+                | (number_values(table["seconds"]) > LONGEST * usual)
             ),
             ("odd_duration_share", "Very short or long recordings", config.odd_duration_share),
             what=f"shorter than {SHORTEST:g} s or longer than {LONGEST:g} times the median of "
@@ -76,7 +77,7 @@ def recordings(
         ),
         _rows(
             splits,
-            lambda table: _numbers(table, "num_frames") > max_length,
+            lambda table: number_values(table["num_frames"]) > max_length,
             ("truncated_share", f"Cut at {max_length} frames", config.truncated_share),
             what=f"longer than model.max_length={max_length} frames: the end is lost",
             advice="Raise model.max_length, or cut recordings and transcripts into sentences.",
@@ -89,7 +90,7 @@ def recordings(
                 splits,
                 lambda table: (
                     pc.utf8_length(table["transcript"]).to_numpy()
-                    > FASTEST * _numbers(table, "seconds")
+                    > FASTEST * number_values(table["seconds"])
                 ),
                 ("crowded_share", "Transcripts too long to be said", config.crowded_share),
                 what=f"with more than {FASTEST:g} characters a second",
@@ -153,8 +154,3 @@ def _unknown(splits: Mapping[str, pa.Table], config: QualityConfig) -> Finding:
         "(task.options.normalisation), write numbers as words, or add rows to the train split.",
         shown="seconds",
     )
-
-
-def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    values: npt.NDArray[np.float64] = table[name].to_numpy().astype(np.float64)
-    return values

@@ -9,7 +9,7 @@ from pipeline.evaluation.baselines.base import Baseline
 from pipeline.evaluation.baselines.features import tfidf_features
 from pipeline.evaluation.context import Context
 from pipeline.tasks.base import FloatArray
-from pipeline.tasks.columns import text_columns
+from pipeline.tasks.columns import number_values, text_columns
 
 _PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0)
 _FOLDS = 4
@@ -17,7 +17,7 @@ _FOLDS = 4
 
 def fit_majority(train: pa.Table, context: Context) -> Baseline:
     """Predicts the mean of the train split for each row."""
-    mean = float(_numbers(train, context).mean())
+    mean = float(target_numbers(train, context).mean())
     return lambda rows: number_predictions(np.full(rows.num_rows, mean))
 
 
@@ -34,7 +34,7 @@ def fit_tfidf(train: pa.Table, context: Context) -> Baseline | None:
     texts = train["text"].to_pylist()
     vectorizer = tfidf_features(texts)
     ridge = RidgeCV(_PENALTIES, cv=_FOLDS, scoring="neg_mean_squared_error")
-    ridge.fit(vectorizer.fit_transform(texts), _numbers(train, context))
+    ridge.fit(vectorizer.fit_transform(texts), target_numbers(train, context))
 
     def predict(rows: pa.Table) -> pa.Table:
         return number_predictions(ridge.predict(vectorizer.transform(rows["text"].to_pylist())))
@@ -47,7 +47,7 @@ def number_predictions(numbers: FloatArray) -> pa.Table:
     return pa.table({"prediction": pa.array(numbers, pa.float64())})
 
 
-def _numbers(rows: pa.Table, context: Context) -> FloatArray:
+def target_numbers(rows: pa.Table, context: Context) -> FloatArray:
+    """The numbers to be found, `[rows]`."""
     assert context.target is not None
-    numbers: FloatArray = rows[context.target.name].to_numpy().astype(np.float64)
-    return numbers
+    return number_values(rows[context.target.name])

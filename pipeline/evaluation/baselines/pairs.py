@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.evaluation.baselines.base import Baseline
 from pipeline.evaluation.baselines.features import tfidf_features
-from pipeline.evaluation.baselines.numbers import number_predictions
+from pipeline.evaluation.baselines.numbers import number_predictions, target_numbers
 from pipeline.evaluation.context import Context
 from pipeline.tasks.base import FloatArray
 from pipeline.tasks.columns import SEPARATOR, input_columns
@@ -24,7 +24,7 @@ def fit_popularity(train: pa.Table, context: Context) -> Baseline | None:
     pair = _pair(context)
     if pair is None:
         return None
-    numbers = _numbers(train, context)
+    numbers = target_numbers(train, context)
     texts, place = np.unique(train[pair].to_numpy(zero_copy_only=False), return_inverse=True)
     means = np.bincount(place, numbers) / np.bincount(place)
     known = dict(zip(texts.tolist(), means.tolist(), strict=True))
@@ -56,7 +56,7 @@ def fit_similarity(train: pa.Table, context: Context) -> Baseline | None:
         return found
 
     line = np.stack([cosines(train), np.ones(train.num_rows)], axis=1)
-    slope, level = np.linalg.lstsq(line, _numbers(train, context))[0]
+    slope, level = np.linalg.lstsq(line, target_numbers(train, context))[0]
     return lambda rows: number_predictions(slope * cosines(rows) + level)
 
 
@@ -71,9 +71,3 @@ def _texts(rows: pa.Table, pair: str) -> tuple[Sequence[str], Sequence[str]]:
     second = rows[pair].to_pylist()
     both = zip(rows["text"].to_pylist(), second, strict=True)
     return [joined.removesuffix(SEPARATOR + text) for joined, text in both], second
-
-
-def _numbers(rows: pa.Table, context: Context) -> FloatArray:
-    assert context.target is not None
-    numbers: FloatArray = rows[context.target.name].to_numpy().astype(np.float64)
-    return numbers
