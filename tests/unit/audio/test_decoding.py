@@ -69,6 +69,7 @@ def test_channels_are_averaged() -> None:
         (sound_file([0.0, np.nan, np.inf, 0.1], depth="FLOAT"), "2 of 4 samples are no finite"),
         (sound_file(tone(440), 100), "says 100 samples a second"),
     ],
+    ids=("empty", "text", "wav", "flac", "ogg", "mp3", "no-samples", "not-finite", "rate"),
 )
 def test_what_cannot_be_read_is_named(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
