@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from pipeline.audio.encoders import LogMel
-from pipeline.config.model import ArchitectureConfig
-from pipeline.models.audio_processor import load_audio_encoder
+from pipeline.config.model import ArchitectureConfig, AudioConfig, ModelConfig, TokenizerConfig
+from pipeline.models.processor import load_processor, make_processor
 from pipeline.models.scratch import build_model
+from pipeline.tasks.audio_inputs import AUDIO
 from pipeline.tasks.base import Head, Task
 from pipeline.tasks.columns import CONTENT_TYPE
 from pipeline.tasks.processor import Processor
+from pipeline.tasks.transcription import TRANSCRIPT
 from tests.audio_checkpoints import write_audio_checkpoint
 from tests.sounds import sound_file, spelled
 from tests.task_contract import Source, Subject, TaskContract
@@ -36,14 +38,28 @@ def recordings(texts: tuple[str, ...] = SPOKEN, rate: int = 16_000) -> pa.Array:
     )
 
 
+def whisper_processor(texts: tuple[str, ...] = SPOKEN, **audio: Any) -> Processor:
+    """That of a Whisper from scratch which hears two seconds."""
+    model = ModelConfig(
+        tokenizer=TokenizerConfig(kind="bpe", vocab_size=64, special_tokens="end"),
+        architecture=ArchitectureConfig(kind="whisper"),
+        audio=AudioConfig(num_mels=24, **audio),
+        max_length=MAX_FRAMES,
+    )
+    columns = (AUDIO, TRANSCRIPT)
+    return make_processor(model, columns, root=Path(), train_texts=texts)
+
+
 class Scratch:
     """Makes a small model from scratch, as `pipeline.models.checkpoint.Checkpoint` does."""
 
     def __init__(self, kind: Any, processor: Processor) -> None:
         self._sizes = ArchitectureConfig(
-            kind=kind, hidden_size=32, num_layers=1 if kind == "conv_recurrent" else 3,
+            kind=kind,
+            hidden_size=32,
+            num_layers={"audio_cnn": 3, "whisper": 2}.get(kind, 1),
             conv_channels=8,
-        )  # fmt: skip
+        )
         self._processor = processor
 
     def load_model(self, head: Head, **config: Any) -> Any:
@@ -70,10 +86,13 @@ class AudioContract(TaskContract):
         if kind in {"conv_recurrent", "audio_cnn"}:
             processor = Processor(audio=LogMel(num_mels=24))
             source = Scratch(kind, processor)
+        elif kind == "whisper_scratch":
+            processor = whisper_processor()
+            source = Scratch("whisper", processor)
         else:
             directory = write_audio_checkpoint(kind, tmp_path / kind)
-            processor = Processor(audio=load_audio_encoder(directory))
-            source = Source(directory, 0)
+            processor = load_processor(directory)
+            source = Source(directory, processor.pad_token_id)
         task.attach(processor)
         rows = self.rows()
         names = task.label_names(rows, None)

@@ -108,6 +108,9 @@ class TaskContract(ABC):
     """The label of what losses leave out."""
     nearly: ClassVar[float] = 0.0
     """How far from perfect the primary metric of four learned examples may be."""
+    learning_rate: ClassVar[float] = 1e-2
+    steps: ClassVar[int] = 60
+    """Updates after which four examples are learned."""
     perfect: ClassVar[float | None] = None
     """The best value of the primary metric; by default 1 where higher is better, otherwise 0."""
     parts: ClassVar[tuple[slice, ...]] = (slice(0, 1), slice(1, None))
@@ -378,9 +381,9 @@ class TaskContract(ABC):
 
     def test_it_overfits_four_examples(self, subject: Subject) -> None:
         batch = subject.collate(subject.rows, 8)
-        optimizer = torch.optim.AdamW(subject.model.parameters(), lr=1e-2)
+        optimizer = torch.optim.AdamW(subject.model.parameters(), lr=self.learning_rate)
         subject.model.train()
-        for _ in range(60):
+        for _ in range(self.steps):
             optimizer.zero_grad()
             subject.task.loss(subject.outputs(batch), batch).backward()  # type: ignore[no-untyped-call]
             optimizer.step()

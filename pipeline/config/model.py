@@ -65,7 +65,15 @@ class ArchitectureConfig(Section):
     """A model trained from scratch."""
 
     kind: Literal[
-        "bert", "gpt2", "lstm", "ngram_bag", "conv_recurrent", "audio_cnn", "resnet", "seq2seq"
+        "bert",
+        "gpt2",
+        "lstm",
+        "ngram_bag",
+        "conv_recurrent",
+        "audio_cnn",
+        "resnet",
+        "seq2seq",
+        "whisper",
     ]
     """The architecture."""
     hidden_size: Count = 128
@@ -73,9 +81,9 @@ class ArchitectureConfig(Section):
     embedding_size: Count | None = None
     """Width of embeddings (lstm only); by default the hidden size."""
     num_layers: Count = 2
-    """Layers on top of each other; of seq2seq in each half."""
+    """Layers on top of each other; of seq2seq and whisper in each half."""
     num_attention_heads: Count = 2
-    """Attention heads of a layer (bert and gpt2); they share the width equally."""
+    """Attention heads of a layer (of transformers); they share the width equally."""
     intermediate_size: Count | None = None
     """Width of feed-forward layers; by default four times the hidden size."""
     bidirectional: bool = False

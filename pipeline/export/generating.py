@@ -11,6 +11,7 @@ from pipeline.export.layout import encoder_file, search_file
 from pipeline.export.runtime import OnnxModel
 from pipeline.export.search import search_sequences
 from pipeline.tasks.base import IGNORE_INDEX, Arrays, FloatArray, IntArray
+from pipeline.tasks.encoder_decoder import source_lengths
 from pipeline.tasks.generation import DECODER_IDS, SEQUENCES, Search
 
 
@@ -52,15 +53,14 @@ class GeneratingModel(OnnxModel):
             )["logits"][:, -1]
             return logits
 
-        lengths = batch["attention_mask"].sum(axis=1)
-        found = {SEQUENCES: search_sequences(step, self._search, lengths)}
+        found = {SEQUENCES: search_sequences(step, self._search, source_lengths(batch))}
         if "labels" in batch:
             found |= super().run({**given, DECODER_IDS: self._shifted(batch["labels"])})
         return found
 
     def _shifted(self, labels: IntArray) -> IntArray:
         """What a decoder has read when it is asked for each target token."""
-        begin = np.full((len(labels), 1), self._search.start_token_id, np.int64)
+        begin = np.full((len(labels), 1), self._search.start_token_ids[0], np.int64)
         known = np.where(labels == IGNORE_INDEX, self._search.pad_token_id, labels)
         return np.concatenate([begin, known[:, :-1]], axis=1)
 

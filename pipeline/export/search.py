@@ -27,7 +27,7 @@ def search_sequences(step: Step, search: Search, input_lengths: IntArray) -> Int
         input_lengths: Tokens of each row's input, `[batch]`.
 
     Returns:
-        `[batch, length]`: what follows the start token; padding after a row's end.
+        `[batch, length]`: what follows the start tokens; padding after a row's end.
     """
     limits = search.limits(input_lengths)
     if not len(limits):
@@ -40,25 +40,25 @@ def search_sequences(step: Step, search: Search, input_lengths: IntArray) -> Int
 
 def _greedy(step: Step, search: Search, limits: IntArray) -> IntArray:
     """Takes the likeliest token each time; rows that have ended cost nothing more."""
-    made = np.full((len(limits), int(limits.max()) + 1), search.pad_token_id, np.int64)
-    made[:, 0] = _start(search)
+    start = len(search.start_token_ids)
+    made = _begun((len(limits), int(limits.max()) + start), search)
     going = np.arange(len(limits))
-    for length in range(1, made.shape[1]):
+    for length in range(start, made.shape[1]):
         begun = made[going, :length]
         scores = _allowed(step(begun, going), begun, search, limits[going])
         made[going, length] = scores.argmax(axis=1)
         going = going[~np.isin(made[going, length], search.eos_token_ids)]
         if not len(going):
-            return made[:, 1 : length + 1]
-    return made[:, 1:]
+            return made[:, start : length + 1]
+    return made[:, start:]
 
 
 def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
     """Follows several hypotheses a row; the same rules as transformers' `_beam_search`."""
     rows, beams, most = len(limits), search.num_beams, int(limits.max())
     kept = max(2, 1 + len(search.eos_token_ids)) * beams
-    going = np.full((rows, beams, most + 1), search.pad_token_id, np.int64)
-    going[:, :, 0] = _start(search)
+    start = len(search.start_token_ids)
+    going = _begun((rows, beams, most + start), search)
     done = going.copy()
     going_scores = np.full((rows, beams), _NEVER)
     going_scores[:, 0] = 0.0
@@ -66,7 +66,8 @@ def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
     is_done = np.zeros((rows, beams), np.bool_)
     improvable = np.ones((rows, 1), np.bool_)
     numbers, of_beams = np.repeat(np.arange(rows), beams), np.repeat(limits, beams)
-    for length in range(1, most + 1):
+    for written in range(1, most + 1):
+        length = start + written - 1
         begun = going[:, :, :length].reshape(rows * beams, length)
         logs = _allowed(_log_softmax(step(begun, numbers)), begun, search, of_beams)
         total = (logs.reshape(rows, beams, -1) + going_scores[..., None]).reshape(rows, -1)
@@ -74,12 +75,12 @@ def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
         scores = np.take_along_axis(total, best, 1)
         candidates = np.take_along_axis(going, best[..., None] // logs.shape[1], 1)
         candidates[:, :, length] = best % logs.shape[1]
-        ends = np.isin(candidates[:, :, length], search.eos_token_ids) | (length == most)
+        ends = np.isin(candidates[:, :, length], search.eos_token_ids) | (written == most)
 
         onward = _largest(scores + ends * _NEVER, beams)
         finished = ends & (np.arange(kept) < beams)
         full = is_done.all(axis=1, keepdims=True) & search.early_stopping
-        rated = scores / length**search.length_penalty
+        rated = scores / written**search.length_penalty
         rated = rated + (full * 1.0 + ~improvable + ~finished) * _NEVER
         merged = np.concatenate([done_scores, rated], axis=1)
         chosen = _largest(merged, beams)
@@ -91,17 +92,19 @@ def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
         going = np.take_along_axis(candidates, onward[..., None], 1)
         going_scores = np.take_along_axis(scores + ends * _NEVER, onward, 1)
 
-        hope = going_scores[:, :1] / length**search.length_penalty
+        hope = going_scores[:, :1] / written**search.length_penalty
         worst = np.where(is_done, done_scores.min(axis=1, keepdims=True), _NEVER)
         improvable &= (hope > worst).any(axis=1, keepdims=True)
         if not improvable.any() or (search.early_stopping and is_done.all()) or ends.all():
             break
-    return done[:, 0, 1:]
+    return done[:, 0, start:]
 
 
-def _start(search: Search) -> int:
-    assert search.start_token_id is not None, "a decoder has a start token"
-    return search.start_token_id
+def _begun(shape: tuple[int, ...], search: Search) -> IntArray:
+    """Sequences of the start tokens, padded."""
+    made = np.full(shape, search.pad_token_id, np.int64)
+    made[..., : len(search.start_token_ids)] = search.start_token_ids
+    return made
 
 
 def _allowed(scores: FloatArray, begun: IntArray, search: Search, limits: IntArray) -> FloatArray:
@@ -113,12 +116,9 @@ def _allowed(scores: FloatArray, begun: IntArray, search: Search, limits: IntArr
         again = (windows[..., :-1] == begun[:, None, length + 1 - size :]).all(axis=-1)
         row, place = np.nonzero(again)
         scores[row, windows[row, place, -1]] = -np.inf
-    if search.forced_token_id is not None and length == 1:
-        scores[:] = -np.inf
-        scores[:, search.forced_token_id] = 0.0
     if search.pad_token_id not in search.eos_token_ids:
         scores[:, search.pad_token_id] = -np.inf
-    due = length >= limits
+    due = length - len(search.start_token_ids) + 1 >= limits
     scores[due] = -np.inf
     scores[due, search.eos_token_ids[0]] = 0.0
     return scores

@@ -22,6 +22,7 @@ from pipeline.audio.encoders import (
 )
 from pipeline.config.model import AudioConfig, ModelConfig
 from pipeline.errors import CheckpointError, ConfigError, Problem
+from pipeline.models.architectures.sizes import own_feature_extractor
 from pipeline.models.locate import locate, read_json_object
 
 _FULL_SCALE = 32_768
@@ -39,6 +40,7 @@ class HubEncoder:
         shape: Of one row; see `AudioEncoder`.
         frame: Samples that count as a frame.
         needs_mask: Whether the model takes an attention mask.
+        keep_samples: Whether samples are kept beside the features.
     """
 
     extractor: Any
@@ -58,12 +60,14 @@ class HubEncoder:
         name = extractor.model_input_names[0]
         here, there = short[name][0].shape, long[name][0].shape
         has_mask = "attention_mask" in short
+        kept = bool(getattr(extractor, "keep_samples", False))
         if len(here) == 1:
-            return cls(extractor, "waveform", (None,), rate // 100, has_mask)
+            return cls(extractor, "waveform", (None,), rate // 100, has_mask, kept)
         if here == there:
-            return cls(extractor, "spectrogram", here, rate // 100, has_mask)
+            frame = int(getattr(extractor, "hop_length", rate // 100))
+            return cls(extractor, "spectrogram", here, frame, has_mask, kept)
         frame = round(2 * rate / (there[0] - here[0]))
-        return cls(extractor, "spectrogram", (None, *here[1:]), frame, has_mask)
+        return cls(extractor, "spectrogram", (None, *here[1:]), frame, has_mask, kept)
 
     @property
     def input_name(self) -> Input:
@@ -116,8 +120,10 @@ def make_audio_encoder(model: ModelConfig, *, root: Path) -> AudioEncoder:
         CheckpointError: If the checkpoint has no feature extractor that can be read.
         ConfigError: If settings are given for a checkpoint, which brings its own.
     """
-    if model.checkpoint.source == "scratch":
-        return LogMel(**(model.audio or AudioConfig()).model_dump())
+    if model.architecture is not None:
+        settings = model.audio or AudioConfig()
+        own = own_feature_extractor(model.architecture, settings, model.max_length)
+        return LogMel(**settings.model_dump()) if own is None else HubEncoder.of(own)
     if model.audio is not None:
         raise ConfigError(
             [

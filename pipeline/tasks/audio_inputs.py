@@ -19,7 +19,7 @@ from pipeline.audio.augmentation import (
 from pipeline.audio.decoding import Recording, decode
 from pipeline.errors import DataError
 from pipeline.tasks.base import Batch, Column, ExportSpec, IntArray
-from pipeline.tasks.columns import list_values
+from pipeline.tasks.columns import STEPS, list_values
 
 if TYPE_CHECKING:
     from pipeline.audio.encoders import AudioEncoder
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 AUDIO = Column("audio", "audio")
 FEATURES, SAMPLES = "features", "samples"
 """Encoded columns: what the model reads, flattened, in float16; and the sound, in int16."""
-STEPS = "num_steps"
-"""In a batch the length of each row along the time axis of the model's input."""
 INPUTS = ("input_features", "input_values")
 _THREADS = 2
 _FULL_SCALE = 32_767

@@ -26,6 +26,8 @@ MEDIA_TYPE = pa.struct(
 """A recording or picture in a canonical row: where it lies, its SHA-256 and its bytes' number."""
 CONTENTS = ("features", "samples", "pixels")
 """Encoded columns that hold what a model reads of a recording or picture."""
+STEPS = "num_steps"
+"""In a batch of recordings the length of each along the time axis of the model's input."""
 CONTENT_TYPE = pa.struct([pa.field("path", pa.string()), pa.field("bytes", pa.binary())])
 """A recording or picture as `Task.encode` gets it."""
 

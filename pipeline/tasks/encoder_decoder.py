@@ -1,93 +1,121 @@
-"""What an encoder and its decoder export: a graph each, and how sequences are written with them."""
+"""Tasks whose model reads with an encoder and writes with a decoder, whatever it reads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from pipeline.tasks.base import ExportSpec
-from pipeline.tasks.generation import DECODER_IDS, Search
+from pipeline.config.base import Probability, Section
+from pipeline.tasks.base import IGNORE_INDEX, Batch, Task, Tensors
+from pipeline.tasks.columns import STEPS
+from pipeline.tasks.forward import known_inputs
+from pipeline.tasks.generation import SEQUENCES, GenerationOptions, Search, generate
+from pipeline.tasks.token_losses import mean_of_rows, token_losses
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 ENCODED = "encoder_last_hidden_state"
-"""The encoder's result among a graph's inputs and outputs, `[batch, source, width]`."""
-
-_SAMPLE_ROWS, _SAMPLE_SOURCE, _SAMPLE_TARGET = 3, 5, 4
+"""The encoder's result, `[batch, source, width]`."""
 
 
-def encoder_decoder_spec(model: PreTrainedModel, search: Search) -> ExportSpec:
-    """The two graphs of a model that reads tokens and writes tokens.
+class WritingOptions(Section):
+    """What a user may choose for any of these tasks."""
 
-    The decoder reads all tokens so far each time: it keeps no keys and values.
+    label_smoothing: Probability = 0.0
+    """Share of each target token that is spread evenly over the vocabulary."""
+    generation: GenerationOptions = GenerationOptions()
+    """How texts are written."""
 
-    Args:
-        model: In evaluation mode.
-        search: How it writes.
+
+class EncoderDecoder(Task):
+    """Reads once and writes token by token, trained on each token after those before it.
+
+    `labels` `[batch, target]` are the target's tokens and its end.
     """
-    source, target = {0: "batch", 1: "source"}, {0: "batch", 1: "target"}
-    config: Any = model.config
-    mask = np.ones((_SAMPLE_ROWS, _SAMPLE_SOURCE), np.int64)
-    mask[1, 3:] = 0
-    hidden = np.zeros((_SAMPLE_ROWS, _SAMPLE_SOURCE, config.hidden_size), np.float32)
-    begun = np.zeros((_SAMPLE_ROWS, _SAMPLE_TARGET), np.int64)
-    encoder = ExportSpec(
-        inputs=("input_ids", "attention_mask"),
-        outputs=(ENCODED,),
-        dynamic_axes={"input_ids": source, "attention_mask": source},
-        samples={"input_ids": np.ones_like(mask), "attention_mask": mask},
-        part=_encoder,
-    )
-    return ExportSpec(
-        inputs=(DECODER_IDS, ENCODED, "attention_mask"),
-        outputs=("logits",),
-        dynamic_axes={DECODER_IDS: target, ENCODED: source, "attention_mask": source},
-        samples={DECODER_IDS: begun, ENCODED: hidden, "attention_mask": mask},
-        part=_decoder,
-        before=encoder,
-        search=search.model_dump(mode="json"),
-    )
+
+    generates: ClassVar[bool] = True
+
+    def __init__(self, options: Section) -> None:
+        assert isinstance(options, WritingOptions)
+        self._writing = options
+
+    def search(self, model: PreTrainedModel) -> Search:
+        """How texts are searched for with a model."""
+        raise NotImplementedError
+
+    def write_alike(self, model: PreTrainedModel) -> None:
+        """Lets `transformers` alone generate with a model in the same way."""
+        options, own = self._writing.generation, model.generation_config
+        assert own is not None
+        own.num_beams = options.num_beams
+        own.max_new_tokens = options.max_new_tokens
+        own.no_repeat_ngram_size = options.no_repeat_ngram_size
+        if options.num_beams > 1:
+            own.length_penalty = options.length_penalty
+            own.early_stopping = options.early_stopping
+
+    def forward(self, model: Callable[..., Any], batch: Batch) -> Tensors:
+        """Logits `[batch, target, vocabulary]` of the target, each token after those before it.
+
+        Also what the encoder made of the source, so that it need not run again to generate.
+        Nothing where there are no targets.
+        """
+        if "labels" not in batch:
+            return {}
+        found = model(
+            **self._read(model, batch),
+            decoder_input_ids=shifted(model, batch["labels"]),
+            use_cache=False,
+        )
+        return {"logits": found.logits.float(), ENCODED: found.encoder_last_hidden_state}
+
+    def _read(self, model: Any, batch: Batch) -> Batch:
+        names = known_inputs(model, self.model_inputs)
+        return {name: batch[name] for name in names if name in batch}
+
+    def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
+        """Cross-entropy with smoothed labels; mean over target tokens."""
+        from torch.nn import functional
+
+        total = functional.cross_entropy(
+            outputs["logits"].flatten(0, 1).float(),
+            batch["labels"].flatten(),
+            ignore_index=IGNORE_INDEX,
+            label_smoothing=self._writing.label_smoothing,
+            reduction="sum",
+        )
+        return total / self.num_targets(batch).clamp(min=1)
+
+    def example_losses(self, outputs: Tensors, batch: Batch) -> Tensor:
+        """Mean cross-entropy of each row's target tokens, in nats, `[batch]`."""
+        losses = token_losses(outputs["logits"].detach(), batch["labels"])
+        return mean_of_rows(losses, batch["labels"])
+
+    def predict(self, model: PreTrainedModel, batch: Batch, outputs: Tensors) -> Tensors:
+        """Writes a text for each row: `sequences`, see `pipeline.tasks.generation`."""
+        inputs: dict[str, Any] = self._read(model, batch)
+        if ENCODED in outputs:
+            from transformers.modeling_outputs import BaseModelOutput
+
+            inputs = {name: one for name, one in inputs.items() if name == "attention_mask"}
+            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=outputs[ENCODED])
+        return {SEQUENCES: generate(model, inputs, self.search(model), source_lengths(batch))}
 
 
-def _encoder(model: Any) -> nn.Module:
-    from torch import nn
-
-    class Encoder(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = model.get_encoder()
-
-        def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
-            found = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
-            return {ENCODED: found.last_hidden_state}
-
-    return Encoder()
+def shifted(model: Any, labels: Tensor) -> Tensor:
+    """What a decoder has read when it is asked for each target token, `[batch, target]`."""
+    own = getattr(model, "prepare_decoder_input_ids_from_labels", None)
+    if own is not None:
+        moved: Tensor = own(labels=labels)
+        return moved
+    config = model.config
+    moved = labels.masked_fill(labels == IGNORE_INDEX, config.pad_token_id).roll(1, dims=1)
+    moved[:, 0] = config.decoder_start_token_id
+    return moved
 
 
-def _decoder(model: Any) -> nn.Module:
-    from torch import nn
-    from transformers.modeling_outputs import BaseModelOutput
-
-    class Decoder(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(
-            self,
-            decoder_input_ids: Tensor,
-            encoder_last_hidden_state: Tensor,
-            attention_mask: Tensor,
-        ) -> dict[str, Tensor]:
-            found = self.model(
-                encoder_outputs=BaseModelOutput(last_hidden_state=encoder_last_hidden_state),
-                attention_mask=attention_mask,
-                decoder_input_ids=decoder_input_ids,
-                use_cache=False,
-            )
-            return {"logits": found.logits}
-
-    return Decoder()
+def source_lengths(batch: Mapping[str, Any]) -> Any:
+    """Tokens or steps that each row reads, `[batch]`; of tensors or arrays."""
+    return batch["attention_mask"].sum(1) if "attention_mask" in batch else batch[STEPS]

@@ -56,10 +56,9 @@ class Search(BaseModel):
     """Fills rows after their end; never chosen, unless it is an end too."""
     eos_token_ids: tuple[int, ...]
     """Tokens that end a text."""
-    start_token_id: int | None = None
-    """What a decoder begins with; None where texts continue their input."""
-    forced_token_id: int | None = None
-    """The first token of every text, such as the code of its language."""
+    start_token_ids: tuple[int, ...] = ()
+    """What a decoder begins every text with, such as a start token and the code of a language; none
+    where texts continue their input."""
     max_positions: int | None = None
     """Tokens that the model has positions for; None for any number."""
     num_beams: int = 1
@@ -80,7 +79,7 @@ class Search(BaseModel):
             room = np.ceil(input_lengths * self.max_length_ratio).astype(np.int64)
             most = np.minimum(most, room + _SPARE_TOKENS)
         if self.max_positions is not None:
-            begun = input_lengths if self.start_token_id is None else 1
+            begun = len(self.start_token_ids) if self.start_token_ids else input_lengths
             most = np.minimum(most, self.max_positions - begun)
         return np.maximum(most, 1)
 
@@ -90,7 +89,7 @@ def search_of(
     options: GenerationOptions,
     *,
     pad_token_id: int,
-    forced_token_id: int | None = None,
+    prompt: Sequence[int] = (),
 ) -> Search:
     """What options and a model's config say of the search.
 
@@ -98,8 +97,8 @@ def search_of(
         model: With its own start and end tokens in `generation_config` or `config`.
         options: The user's choice; a checkpoint's own beams and lengths do not count.
         pad_token_id: The tokenizer's.
-        forced_token_id: First token of every text, such as a language's; by default none. A
-            decoder that has no start of its own begins with it.
+        prompt: Tokens that every text begins with, such as a language's, behind the decoder's own
+            start where it has one.
 
     Raises:
         ConfigError: If it is not known what the decoder begins with.
@@ -107,13 +106,13 @@ def search_of(
     config: Any = model.config
     given: Any = model.generation_config
     ends = given.eos_token_id if given.eos_token_id is not None else config.eos_token_id
-    start = None
+    begun = tuple(prompt)
     if config.is_encoder_decoder:
         start = given.decoder_start_token_id
         start = config.decoder_start_token_id if start is None else start
-        if start is None or start == forced_token_id:
-            start, forced_token_id = forced_token_id, None
-        if start is None:
+        if start is not None and begun[:1] != (start,):
+            begun = (start, *begun)
+        if not begun:
             raise ConfigError(
                 [
                     Problem(
@@ -128,11 +127,16 @@ def search_of(
     return Search(
         pad_token_id=pad_token_id,
         eos_token_ids=tuple(ends) if isinstance(ends, list | tuple) else (int(ends),),
-        start_token_id=start,
-        forced_token_id=forced_token_id,
-        max_positions=getattr(config, "max_position_embeddings", None),
+        start_token_ids=begun,
+        max_positions=_positions(config),
         **options.model_dump(),
     )
+
+
+def _positions(config: Any) -> int | None:
+    """Tokens that a model writes at most; of a decoder whose encoder reads no tokens, its own."""
+    names = ("max_target_positions", "max_position_embeddings")
+    return next((found for name in names if (found := getattr(config, name, None))), None)
 
 
 def generate(
@@ -154,10 +158,13 @@ def generate(
     import torch
     from transformers import GenerationConfig, LogitsProcessorList
 
+    start = search.start_token_ids
     limits = torch.from_numpy(search.limits(input_lengths.cpu().numpy())).to(input_lengths.device)
     given = dict(inputs)
-    begun = 1
-    if search.start_token_id is None:
+    begun = len(start)
+    if start:
+        given[DECODER_IDS] = input_lengths.new_tensor(start).expand(len(limits), -1)
+    else:
         given |= left_padded(inputs["input_ids"], inputs["attention_mask"])
         begun = given["input_ids"].shape[1]
     ends = list(search.eos_token_ids)
@@ -170,8 +177,7 @@ def generate(
         early_stopping=search.early_stopping,
         pad_token_id=search.pad_token_id,
         eos_token_id=ends,
-        decoder_start_token_id=search.start_token_id,
-        forced_bos_token_id=search.forced_token_id,
+        decoder_start_token_id=start[0] if start else None,
         suppress_tokens=None if search.pad_token_id in ends else [search.pad_token_id],
     )
     end = _limit_processor(limits.repeat_interleave(search.num_beams), begun, ends[0])
@@ -240,13 +246,16 @@ def _without_own_settings(
     model: PreTrainedModel, settings: Any, inputs: dict[str, Any], processors: Any
 ) -> Tensor:
     """Generates by the settings alone: a checkpoint's own would fill what they leave open."""
-    from transformers import GenerationConfig
+    from transformers import GenerationConfig, GenerationMixin
 
     own = model.generation_config
     model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
-    write: Any = model.generate
+    # Whisper's own `generate` is another search, of recordings of any length with time stamps.
+    write: Any = GenerationMixin.generate
     try:
-        made: Tensor = write(**inputs, generation_config=settings, logits_processor=processors)
+        made: Tensor = write(
+            model, **inputs, generation_config=settings, logits_processor=processors
+        )
     finally:
         model.generation_config = own
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -17,23 +17,19 @@ from pipeline.tasks.base import (
     IGNORE_INDEX,
     TEXT,
     Arrays,
-    Batch,
     Column,
     ExportSpec,
     FloatArray,
     IntArray,
     MetricSpec,
     ModelSource,
-    Task,
-    Tensors,
 )
 from pipeline.tasks.columns import input_columns, pad_lists, pad_text, require_columns
-from pipeline.tasks.encoder_decoder import ENCODED, encoder_decoder_spec
+from pipeline.tasks.encoder_decoder import EncoderDecoder, WritingOptions
+from pipeline.tasks.encoder_decoder_export import encoder_decoder_spec, token_inputs
 from pipeline.tasks.generation import (
     SEQUENCES,
-    GenerationOptions,
     Search,
-    generate,
     search_of,
     texts_of,
 )
@@ -51,10 +47,8 @@ from pipeline.tasks.text_to_text import (
     joined_lengths,
     language_id,
 )
-from pipeline.tasks.token_losses import mean_of_rows, token_losses
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel
 
     from pipeline.tasks.processor import Processor
@@ -63,7 +57,7 @@ TARGET = Column("target", "text", is_target=True)
 PERPLEXITY = MetricSpec("perplexity", higher_is_better=False, test="bootstrap")
 
 
-class Options(Section):
+class Options(WritingOptions):
     """What a user may choose."""
 
     measures: tuple[Measure, ...] = Field(default=("bleu", "chrf", "ter"), min_length=1)
@@ -82,11 +76,9 @@ class Options(Section):
     """Longest target in tokens; by default model.max_length."""
     label_smoothing: Probability = 0.1
     """Share of each target token that is spread evenly over the vocabulary."""
-    generation: GenerationOptions = GenerationOptions()
-    """How texts are written."""
 
 
-class SequenceToSequence(Task):
+class SequenceToSequence(EncoderDecoder):
     """A text for each text, from an encoder-decoder model with a language-model head.
 
     In training the decoder sees the target shifted by one, as the model itself shifts it. Batches
@@ -95,11 +87,11 @@ class SequenceToSequence(Task):
 
     Options: ClassVar[type[Section]] = Options
     name: ClassVar[str] = "sequence_to_sequence"
-    generates: ClassVar[bool] = True
     columns: tuple[Column, ...] = (TEXT, TARGET)
 
     def __init__(self, options: Section) -> None:
         assert isinstance(options, Options)
+        super().__init__(options)
         self._options = options
         self._tokenization = options.tokenization
         self._processor: Processor | None = None
@@ -172,14 +164,7 @@ class SequenceToSequence(Task):
     ) -> PreTrainedModel:
         """An encoder-decoder model that `transformers` alone generates with in the same way."""
         model = source.load_model("seq2seq_lm")
-        options, own = self._options.generation, model.generation_config
-        assert own is not None
-        own.num_beams = options.num_beams
-        own.max_new_tokens = options.max_new_tokens
-        own.no_repeat_ngram_size = options.no_repeat_ngram_size
-        if options.num_beams > 1:
-            own.length_penalty = options.length_penalty
-            own.early_stopping = options.early_stopping
+        self.write_alike(model)
         return model
 
     def fit(self, train: pa.Table, label_names: Sequence[str]) -> None:  # noqa: ARG002
@@ -197,66 +182,18 @@ class SequenceToSequence(Task):
         """Takes what `fit` chose."""
         self._tokenization = state.get("tokenization", self._tokenization)
 
-    def forward(self, model: Callable[..., Any], batch: Batch) -> Tensors:
-        """Logits `[batch, target, vocabulary]` of the target, each token after those before it.
-
-        Also what the encoder made of the source, so that it need not run again to generate.
-        Nothing where there are no targets.
-        """
-        if "labels" not in batch:
-            return {}
-        shifted = getattr(model, "prepare_decoder_input_ids_from_labels")(labels=batch["labels"])  # noqa: B009
-        found = model(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            decoder_input_ids=shifted,
-            use_cache=False,
-        )
-        return {"logits": found.logits.float(), ENCODED: found.encoder_last_hidden_state}
-
-    def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
-        """Cross-entropy with smoothed labels; mean over target tokens."""
-        from torch.nn import functional
-
-        total = functional.cross_entropy(
-            outputs["logits"].flatten(0, 1).float(),
-            batch["labels"].flatten(),
-            ignore_index=IGNORE_INDEX,
-            label_smoothing=self._options.label_smoothing,
-            reduction="sum",
-        )
-        return total / self.num_targets(batch).clamp(min=1)
-
-    def example_losses(self, outputs: Tensors, batch: Batch) -> Tensor:
-        """Mean cross-entropy of each row's target tokens, in nats, `[batch]`."""
-        losses = token_losses(outputs["logits"].detach(), batch["labels"])
-        return mean_of_rows(losses, batch["labels"])
-
-    def predict(self, model: PreTrainedModel, batch: Batch, outputs: Tensors) -> Tensors:
-        """Writes a text for each row: `sequences`, see `pipeline.tasks.generation`."""
-        inputs: dict[str, Any] = {"attention_mask": batch["attention_mask"]}
-        if ENCODED in outputs:
-            from transformers.modeling_outputs import BaseModelOutput
-
-            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=outputs[ENCODED])
-        else:
-            inputs["input_ids"] = batch["input_ids"]
-        lengths = batch["attention_mask"].sum(dim=1)
-        return {SEQUENCES: generate(model, inputs, self.search(model), lengths)}
-
     def search(self, model: PreTrainedModel) -> Search:
         """How texts are searched for; in many languages, the target's comes first."""
         tokenizer = self._attached.tokenizer
-        forced = None
+        prompt: tuple[int, ...] = ()
         if self._options.target_language is not None:
-            forced = language_id(
-                tokenizer, self._options.target_language, "task.options.target_language"
-            )
+            key = "task.options.target_language"
+            prompt = (language_id(tokenizer, self._options.target_language, key),)
         return search_of(
             model,
             self._options.generation,
             pad_token_id=self._attached.pad_token_id,
-            forced_token_id=forced,
+            prompt=prompt,
         )
 
     def decode(
@@ -311,7 +248,7 @@ class SequenceToSequence(Task):
 
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:
         """A graph of the encoder, one of the decoder, and the search."""
-        return encoder_decoder_spec(model, self.search(model))
+        return encoder_decoder_spec(model, self.search(model), token_inputs())
 
     @property
     def _counted(self) -> Tokenization:

@@ -9,16 +9,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.audio.augmentation import AudioAugmentation
 from pipeline.config.base import Section
 from pipeline.errors import DataError
-from pipeline.metrics.transcripts import edit_counts, transcript_metrics, word_accuracy
 from pipeline.tasks.audio_inputs import (
-    AUDIO,
     INPUTS,
-    STEPS,
     audio_export,
-    augment_audio,
     collate_audio,
     encode_audio,
     row_steps,
@@ -27,25 +22,14 @@ from pipeline.tasks.base import (
     IGNORE_INDEX,
     Arrays,
     Batch,
-    Column,
     ExportSpec,
-    FloatArray,
-    IntArray,
-    MetricSpec,
     ModelSource,
-    Task,
     Tensors,
 )
-from pipeline.tasks.columns import input_columns, pad_lists, require_columns
+from pipeline.tasks.columns import STEPS, input_columns, pad_lists, require_columns
 from pipeline.tasks.ctc_decoding import BLANK, beam_search, best_path
-from pipeline.tasks.transcripts import (
-    Normalisation,
-    UnitKind,
-    join,
-    learn_units,
-    normalise,
-    spell,
-)
+from pipeline.tasks.transcription import Transcription, TranscriptionOptions
+from pipeline.tasks.transcripts import UnitKind, join, learn_units, spell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,17 +37,14 @@ if TYPE_CHECKING:
 
     from pipeline.tasks.processor import Processor
 
-TRANSCRIPT = Column("transcript", "text", is_target=True)
 BLANK_NAME = "<blank>"
 UNKNOWN = "unknown_characters"
 """Encoded column: what of a transcript has no unit and is left out of what is trained on."""
 
 
-class Options(Section):
+class Options(TranscriptionOptions):
     """What a user may choose."""
 
-    normalisation: Normalisation = Normalisation()
-    """What of a transcript does not count."""
     units: UnitKind = "characters"
     """What the model writes: characters, whole words of the train split, or pieces of words."""
     num_subwords: int = Field(default=500, ge=16)
@@ -72,11 +53,9 @@ class Options(Section):
     """The likeliest path, or the likeliest text over all paths, as far as a beam sees."""
     beam_width: int = Field(default=16, ge=2, le=256)
     """Beginnings of texts that a beam keeps."""
-    augmentation: AudioAugmentation = AudioAugmentation()
-    """How recordings are changed in training."""
 
 
-class SpeechRecognitionCtc(Task):
+class SpeechRecognitionCtc(Transcription):
     """A transcript for each recording, from a CTC model (Graves et al., 2006).
 
     The names of the model's outputs are the blank and the units that the train split's transcripts
@@ -87,40 +66,20 @@ class SpeechRecognitionCtc(Task):
 
     Options: ClassVar[type[Section]] = Options
     name: ClassVar[str] = "speech_recognition_ctc"
-    columns: tuple[Column, ...] = (AUDIO, TRANSCRIPT)
     model_inputs: ClassVar[tuple[str, ...]] = (*INPUTS, "attention_mask")
-
-    primary_metric = MetricSpec("wer", higher_is_better=False)
-    metric_specs = (
-        MetricSpec("wer", higher_is_better=False),
-        MetricSpec("cer", higher_is_better=False),
-        MetricSpec("exact_match"),
-        MetricSpec("substitution_rate", higher_is_better=False),
-        MetricSpec("deletion_rate", higher_is_better=False),
-        MetricSpec("insertion_rate", higher_is_better=False),
-    )
 
     def __init__(self, options: Section) -> None:
         assert isinstance(options, Options)
+        super().__init__(options)
         self._options = options
-        self._processor: Processor | None = None
         self._subsampling: tuple[tuple[int, int, int], ...] = ()
-
-    def attach(self, processor: Processor) -> None:
-        """Keeps what says how features become batches."""
-        self._processor = processor
-
-    @property
-    def _encoder(self) -> Any:
-        assert self._processor is not None
-        return self._processor.audio_encoder
 
     def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
         """The blank and the units of the train split's transcripts, or those configured."""
         require_columns(train, self.columns, needed_by=self.name)
         if configured is not None:
             return (BLANK_NAME, *(unit for unit in configured if unit != BLANK_NAME))
-        texts = self._normalised(train)
+        texts = self.normalised(train)
         units = learn_units(texts, self._options.units, self._options.num_subwords)
         if not units:
             raise DataError(
@@ -128,10 +87,6 @@ class SpeechRecognitionCtc(Task):
                 remedy="check data.columns.transcript and task.options.normalisation",
             )
         return (BLANK_NAME, *units)
-
-    def _normalised(self, rows: pa.Table) -> list[str]:
-        how = self._options.normalisation
-        return [normalise(text, how) for text in rows["transcript"].to_pylist()]
 
     def encode(
         self,
@@ -147,7 +102,7 @@ class SpeechRecognitionCtc(Task):
         if "transcript" not in rows.column_names:
             return encoded
         ids = {name: number for number, name in enumerate(label_names) if number != BLANK}
-        spelled = [spell(text, self._options.units, ids) for text in self._normalised(rows)]
+        spelled = [spell(text, self._options.units, ids) for text in self.normalised(rows)]
         labels = pa.array([known for known, _ in spelled], pa.list_(pa.int32()))
         unknown = pa.array(["".join(sorted(set(other))) for _, other in spelled], pa.string())
         return encoded.append_column("labels", labels).append_column(UNKNOWN, unknown)
@@ -160,7 +115,7 @@ class SpeechRecognitionCtc(Task):
         pad_to_multiple_of: int,
     ) -> Arrays:
         """The model's inputs, `num_steps`, and `labels` `[batch, units]` where known."""
-        batch = collate_audio(rows, self._encoder, pad_to_multiple_of)
+        batch = collate_audio(rows, self.audio_encoder, pad_to_multiple_of)
         if "labels" in rows.column_names:
             batch["labels"], _ = pad_lists(rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=1)
         return batch
@@ -187,10 +142,6 @@ class SpeechRecognitionCtc(Task):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes what `state` gave."""
         self._subsampling = tuple((int(k), int(s), int(p)) for k, s, p in state["subsampling"])
-
-    def augment(self, batch: Batch, seed: int) -> Batch:
-        """Changes speed, adds noise and hides stretches of the recordings."""
-        return augment_audio(batch, self._encoder, self._options.augmentation, seed)
 
     def num_targets(self, batch: Batch) -> Tensor:
         """Units of all transcripts."""
@@ -231,7 +182,7 @@ class SpeechRecognitionCtc(Task):
             `prediction` (string).
         """
         logits = outputs["logits"]
-        steps = _shortened(row_steps(rows, self._encoder), self._subsampling)
+        steps = _shortened(row_steps(rows, self.audio_encoder), self._subsampling)
         texts = []
         for row, length in zip(logits, np.minimum(steps, logits.shape[1]).tolist(), strict=True):
             if self._options.decoding == "beam":
@@ -241,34 +192,9 @@ class SpeechRecognitionCtc(Task):
             texts.append(join([label_names[one] for one in ids], self._options.units))
         return pa.table({"prediction": pa.array(texts, pa.string())})
 
-    def _counts(self, predictions: pa.Table, rows: pa.Table) -> IntArray:
-        require_columns(rows, (TRANSCRIPT,), needed_by=self.name)
-        how = self._options.normalisation
-        heard = [normalise(text, how) for text in predictions["prediction"].to_pylist()]
-        return edit_counts(self._normalised(rows), heard)
-
-    def metrics(
-        self,
-        predictions: pa.Table,
-        rows: pa.Table,
-        label_names: Sequence[str],  # noqa: ARG002
-        weights: IntArray | None = None,
-    ) -> dict[str, FloatArray]:
-        """Error rates; see `transcript_metrics`."""
-        return transcript_metrics(self._counts(predictions, rows), weights)
-
-    def example_scores(
-        self,
-        predictions: pa.Table,
-        rows: pa.Table,
-        label_names: Sequence[str],  # noqa: ARG002
-    ) -> FloatArray:
-        """1 less the word error rate of each row, 0 at least, `[rows]`."""
-        return word_accuracy(self._counts(predictions, rows))
-
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
         """Features or samples in, logits out."""
-        return audio_export(self._encoder)
+        return audio_export(self.audio_encoder)
 
 
 def _subsampling(config: Any) -> tuple[tuple[int, int, int], ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
-from pipeline.config.model import ArchitectureConfig
+from pipeline.config.model import ArchitectureConfig, AudioConfig
 from pipeline.errors import ConfigError, Problem
 
 _POSITIONS_MULTIPLE = 64
@@ -40,7 +41,20 @@ def has_token_types(architecture: ArchitectureConfig | None) -> bool:
 
     Its module then holds `TOKEN_TYPES = True`.
     """
-    if architecture is None:
-        return False
-    made = importlib.import_module(f"pipeline.models.architectures.{architecture.kind}")
-    return bool(getattr(made, "TOKEN_TYPES", False))
+    return architecture is not None and bool(getattr(_module(architecture), "TOKEN_TYPES", False))
+
+
+def own_feature_extractor(
+    architecture: ArchitectureConfig, settings: AudioConfig, max_length: int
+) -> Any:
+    """What makes the features of recordings that an architecture of transformers' reads.
+
+    Its module then holds a function `feature_extractor` of settings and frames; None for all that
+    read our own.
+    """
+    make = getattr(_module(architecture), "feature_extractor", None)
+    return None if make is None else make(settings, max_length)
+
+
+def _module(architecture: ArchitectureConfig) -> Any:
+    return importlib.import_module(f"pipeline.models.architectures.{architecture.kind}")

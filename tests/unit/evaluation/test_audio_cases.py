@@ -16,7 +16,7 @@ from pipeline.evaluation.context import Context
 from pipeline.evaluation.mistakes import mistakes_page
 from pipeline.tasks.audio_inputs import AUDIO
 from pipeline.tasks.base import LABEL
-from pipeline.tasks.speech_recognition_ctc import TRANSCRIPT
+from pipeline.tasks.transcription import TRANSCRIPT
 from tests.sounds import spelled, tone
 
 FILE = {"path": "data/a.zip/x<y>.wav", "sha256": "0" * 64, "size": 3}

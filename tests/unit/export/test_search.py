@@ -52,8 +52,8 @@ def test_sequences_are_those_of_transformers(
     if kind == "marian":
         model.final_logits_bias[0, 1] = 2.0  # texts end before their limit too
     made = GenerationOptions(**{"max_new_tokens": 14, **options})
-    for forced in (None, 6):
-        search = search_of(model, made, pad_token_id=0, forced_token_id=forced)
+    for prompt in ((), (6,)):
+        search = search_of(model, made, pad_token_id=0, prompt=prompt)
         expected = generate(model, inputs, search, torch.from_numpy(LENGTHS)).numpy()
 
         def step(begun: Any, rows: Any) -> Any:

@@ -59,7 +59,6 @@ SETTINGS = (
     "trainer.max_tokens_per_batch=400",
     "optimizer.lr=5e-3",
     "model.audio.num_mels=24",
-    "model.architecture.conv_channels=8",
     "evaluation.num_bootstrap_samples=100",
     "data.quality.unreadable_share.error=0.5",
 )
@@ -68,8 +67,25 @@ SETTINGS = (
 @pytest.mark.parametrize(
     ("experiment", "more", "metric"),
     [
-        ("fsdd", ("trainer.max_epochs=8", "model.architecture.hidden_size=32"), "wer"),
-        ("arabic_commands", ("trainer.max_epochs=4",), "accuracy"),
+        (
+            "fsdd",
+            ("trainer.max_epochs=8", "model.architecture={hidden_size: 32, conv_channels: 8}"),
+            "wer",
+        ),
+        (
+            "arabic_commands",
+            ("trainer.max_epochs=4", "model.architecture.conv_channels=8"),
+            "accuracy",
+        ),
+        (
+            "fsdd_whisper",
+            (
+                "trainer.max_epochs=1",
+                "trainer.max_tokens_per_batch=1600",
+                "model.architecture={hidden_size: 32, num_layers: 1, intermediate_size: 64}",
+            ),
+            "wer",
+        ),
     ],
 )
 def test_recordings_go_through_every_stage(

@@ -107,12 +107,18 @@ def test_a_checkpoints_own_settings_do_not_count(model: Any) -> None:
     assert model.generation_config.num_beams == 4
 
 
-def test_the_forced_token_comes_first(model: Any) -> None:
+def test_a_text_continues_what_it_begins_with(model: Any) -> None:
     if not model.config.is_encoder_decoder:
-        pytest.skip("languages are forced in decoders")
-    search = search_of(model, GenerationOptions(), pad_token_id=0, forced_token_id=7)
-    found = generate(model, inputs(), search, torch.tensor(LENGTHS))
-    assert found[:, 0].tolist() == [7, 7, 7]
+        pytest.skip("decoders alone continue their inputs")
+    options = GenerationOptions(max_new_tokens=4)
+    plain = search_of(model, options, pad_token_id=0)
+    first = generate(model, inputs(), plain, torch.tensor(LENGTHS))[0]
+    start = model.config.decoder_start_token_id
+    for prompt in ((int(first[0]),), (start, int(first[0]))):
+        search = search_of(model, options, pad_token_id=0, prompt=prompt)
+        assert search.start_token_ids == (start, int(first[0]))
+        found = generate(model, inputs(), search, torch.tensor(LENGTHS))[0]
+        assert found[:2].tolist() == first[1:3].tolist()  # the last of four is made an end
 
 
 def test_limits_are_of_each_row() -> None:
@@ -123,7 +129,7 @@ def test_limits_are_of_each_row() -> None:
     assert ratio.limits(lengths).tolist() == [13, 25, 50]
     continued = Search(**settings, max_positions=101)
     assert continued.limits(lengths).tolist() == [50, 50, 1]
-    decoder = Search(**settings, max_positions=20, start_token_id=0)
+    decoder = Search(**settings, max_positions=20, start_token_ids=(0,))
     assert decoder.limits(lengths).tolist() == [19, 19, 19]
 
 

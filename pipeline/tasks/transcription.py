@@ -1,0 +1,102 @@
+"""What tasks that write down speech share: a recording in, and how transcripts are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from pipeline.audio.augmentation import AudioAugmentation
+from pipeline.config.base import Section
+from pipeline.metrics.transcripts import edit_counts, transcript_metrics, word_accuracy
+from pipeline.tasks.audio_inputs import AUDIO, augment_audio
+from pipeline.tasks.base import Batch, Column, FloatArray, IntArray, MetricSpec, Task
+from pipeline.tasks.columns import require_columns
+from pipeline.tasks.transcripts import Normalisation, normalise
+
+if TYPE_CHECKING:
+    from pipeline.audio.encoders import AudioEncoder
+    from pipeline.tasks.processor import Processor
+
+TRANSCRIPT = Column("transcript", "text", is_target=True)
+
+
+class TranscriptionOptions(Section):
+    """What a user may choose for any of these tasks."""
+
+    normalisation: Normalisation = Normalisation()
+    """What of a transcript does not count."""
+    augmentation: AudioAugmentation = AudioAugmentation()
+    """How recordings are changed in training."""
+
+
+class Transcription(Task):
+    """A transcript for each recording, however the model finds it."""
+
+    columns: tuple[Column, ...] = (AUDIO, TRANSCRIPT)
+
+    primary_metric = MetricSpec("wer", higher_is_better=False)
+    metric_specs = (
+        MetricSpec("wer", higher_is_better=False),
+        MetricSpec("cer", higher_is_better=False),
+        MetricSpec("exact_match"),
+        MetricSpec("substitution_rate", higher_is_better=False),
+        MetricSpec("deletion_rate", higher_is_better=False),
+        MetricSpec("insertion_rate", higher_is_better=False),
+    )
+
+    def __init__(self, options: Section) -> None:
+        assert isinstance(options, TranscriptionOptions)
+        self._shared = options
+        self._processor: Processor | None = None
+
+    def attach(self, processor: Processor) -> None:
+        """Keeps what makes batches of recordings."""
+        self._processor = processor
+
+    @property
+    def processor(self) -> Processor:
+        """What was attached."""
+        assert self._processor is not None, "attach the processor before anything is collated"
+        return self._processor
+
+    @property
+    def audio_encoder(self) -> AudioEncoder:
+        """What makes features of recordings."""
+        return self.processor.audio_encoder
+
+    def normalised(self, rows: pa.Table) -> list[str]:
+        """The references as they count."""
+        return [
+            normalise(one, self._shared.normalisation) for one in rows["transcript"].to_pylist()
+        ]
+
+    def augment(self, batch: Batch, seed: int) -> Batch:
+        """Changes speed, adds noise and hides stretches of the recordings."""
+        return augment_audio(batch, self.audio_encoder, self._shared.augmentation, seed)
+
+    def metrics(
+        self,
+        predictions: pa.Table,
+        rows: pa.Table,
+        label_names: Sequence[str],  # noqa: ARG002
+        weights: IntArray | None = None,
+    ) -> dict[str, FloatArray]:
+        """Error rates; see `transcript_metrics`."""
+        return transcript_metrics(self._counts(predictions, rows), weights)
+
+    def example_scores(
+        self,
+        predictions: pa.Table,
+        rows: pa.Table,
+        label_names: Sequence[str],  # noqa: ARG002
+    ) -> FloatArray:
+        """1 less the word error rate of each row, 0 at least, `[rows]`."""
+        return word_accuracy(self._counts(predictions, rows))
+
+    def _counts(self, predictions: pa.Table, rows: pa.Table) -> IntArray:
+        require_columns(rows, (TRANSCRIPT,), needed_by=self.name)
+        how = self._shared.normalisation
+        heard = [normalise(text, how) for text in predictions["prediction"].to_pylist()]
+        return edit_counts(self.normalised(rows), heard)
