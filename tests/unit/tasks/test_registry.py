@@ -58,6 +58,7 @@ def test_the_shipped_tasks_load_by_name() -> None:
         "regression",
         "sequence_to_sequence",
         "speech_recognition_ctc",
+        "speech_recognition_seq2seq",
         "text_classification",
         "text_pair_classification",
         "text_pair_ranking",
