@@ -136,14 +136,28 @@ class LabelsConfig(Section):
         return self
 
 
+class SplitNames(Section):
+    """What a column of the data calls the splits."""
+
+    train: tuple[str, ...] = ("train", "training")
+    """Rows to train on."""
+    validation: tuple[str, ...] = ("validation", "valid", "val", "dev")
+    """Rows to choose by."""
+    test: tuple[str, ...] = ("test", "testing")
+    """Rows to measure with."""
+
+
 class SplitConfig(Section):
     """How rows without explicit split files are divided. Always deterministic."""
 
-    method: Literal["stratified", "random", "group", "shared_text", "hash"] = "stratified"
+    method: Literal["stratified", "random", "group", "shared_text", "hash", "column"] = "stratified"
     """stratified: each class keeps its share; random; group: rows with equal `group` column stay
     together; shared_text: rows that share a text, of source or target, stay together, and with them
     those that share one with these; hash: by the hash of the text, so that adding rows moves no old
-    row."""
+    row; column: the column `split` says it, and of splits that it never names, a share is taken of
+    its training rows, by group where there is the column, otherwise stratified."""
+    names: SplitNames = SplitNames()
+    """What the column `split` calls each split (method=column); case does not count."""
     validation: Fraction = 0.15
     """Share of the rows for validation, where no file gives it."""
     test: Fraction = 0.15

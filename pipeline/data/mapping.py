@@ -24,7 +24,7 @@ from pipeline.errors import ConfigError, DataError, Problem, did_you_mean
 from pipeline.tasks.base import Column
 from pipeline.tasks.columns import media_columns, text_columns
 
-OURS = ("tokens", "tags", "group", "id")
+OURS = ("tokens", "tags", "group", "split", "id")
 """Columns that any task may have mapped."""
 SHARED = ("text", "target", "label", "entities", "audio", "image", "transcript")
 """Columns that a data option may map for tasks other than the one at hand."""
@@ -79,8 +79,9 @@ class RowMapper:
         places = {"text": "tokens"} if self._from_tokens else {}
         places |= {"entities": "tags"} if self._from_tags else {}
         ours = [places.get(column.name, column.name) for column in columns]
-        if config.split.method == "group":
-            ours.append("group")
+        self._divided_by = {"group": "group", "column": "split"}.get(config.split.method)
+        if self._divided_by is not None:
+            ours.append(self._divided_by)
         self._raw = {name: mapped.get(name, name) for name in (*ours, "group", "id")}
         self.wanted = WantedColumns(
             {f"data.columns.{name}": self._raw[name] for name in ours}
@@ -190,13 +191,15 @@ class RowMapper:
             entities, left_out = read_entities(raw["entities"], row["text"], self._config.format)
             row["entities"] = self._dicts(entities)
             self.overlapping += left_out
-        if raw.get("group") is not None:
-            row["group"] = str(raw["group"])
-        elif self._config.split.method == "group":
-            raise RuleError(
-                "the row has no group, but data.split.method=group needs one",
-                "give every row a group, or split otherwise",
-            )
+        for name in ("group", "split"):
+            if raw.get(name) is not None:
+                row[name] = str(raw[name])
+            elif self._divided_by == name:
+                raise RuleError(
+                    f"the row has no {name}, but data.split.method="
+                    f"{self._config.split.method} needs one",
+                    f"give every row a {name}, or split otherwise",
+                )
         return row
 
     def _from_columns(self, raw: Mapping[str, Any]) -> tuple[str, list[Entity]]:
@@ -225,8 +228,9 @@ class RowMapper:
 
     def _as_table(self, made: list[dict[str, Any]], file: str, rows: RawRows) -> pa.Table:
         columns = dict(self._schema)
-        if self._raw["group"] in rows.columns:
-            columns["group"] = pa.string()
+        columns |= {
+            name: pa.string() for name in ("group", "split") if self._raw.get(name) in rows.columns
+        }
         try:
             arrays = {
                 name: pa.array([row.get(name) for row in made], kind)

@@ -39,8 +39,10 @@ def assign(
         `[rows]`; all rows that go nowhere else are of train.
 
     Raises:
-        DataError: If the method needs a column that the rows lack.
+        DataError: If the method needs a column that the rows lack, or a row names no split.
     """
+    if config.method == "column":
+        return _by_column(rows, config, missing, columns)
     shares = {
         TEST: config.test if "test" in missing else 0.0,
         VALIDATION: config.validation if "validation" in missing else 0.0,
@@ -60,6 +62,30 @@ def assign(
     if config.method == "random":
         return _by_class(np.zeros(rows.num_rows, np.int64), shares, generator)
     return _by_class(_classes(rows, columns), shares, generator)
+
+
+def _by_column(
+    rows: pa.Table, config: SplitConfig, missing: Sequence[str], columns: Sequence[Column]
+) -> Assignment:
+    """Rows go where their column `split` says; splits without rows are taken off train."""
+    known = {
+        alias.lower(): SPLITS.index(split) for split, aliases in config.names for alias in aliases
+    }
+    said = [name.lower() for name in rows["split"].to_pylist()]
+    unknown = sorted(set(said) - known.keys())
+    if unknown:
+        raise DataError(
+            f"the column `split` holds {unknown[0]!r}, which names no split",
+            remedy=f"add it to data.split.names; known are {', '.join(sorted(known))}",
+        )
+    found = np.array([known[name] for name in said], np.int8)
+    lacking = [name for name in missing if SPLITS.index(name) not in found]
+    rest = found == TRAIN
+    method = "group" if "group" in rows.column_names else "stratified"
+    found[rest] = assign(
+        rows.filter(pa.array(rest)), config.model_copy(update={"method": method}), lacking, columns
+    )
+    return found
 
 
 def check_not_empty(sizes: Mapping[str, int], dropped: Mapping[str, int]) -> None:

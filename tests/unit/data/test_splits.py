@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.data import SplitConfig
+from pipeline.config.data import SplitConfig, SplitNames
 from pipeline.data.entities import ENTITIES_TYPE
 from pipeline.data.splits import TEST, TRAIN, VALIDATION, Assignment, assign, check_not_empty
 from pipeline.errors import DataError
@@ -123,6 +123,34 @@ def test_groups_fill_the_splits_to_their_shares() -> None:
 def test_a_group_split_without_groups_is_refused() -> None:
     with pytest.raises(DataError, match="needs the column `group`"):
         divide(rows(["a"]), split(method="group"), BOTH)
+
+
+def test_a_column_says_where_rows_belong() -> None:
+    table = rows(["a"] * 5, split=["train", "Dev", "test", "TRAIN", "val"])
+    found = divide(table, split(method="column"), BOTH)
+    assert found.tolist() == [TRAIN, VALIDATION, TEST, TRAIN, VALIDATION]
+    names = SplitNames(train=("0",), validation=("1",), test=("2",))
+    named = split(method="column", names=names)
+    numbers = rows(["a"] * 3, split=["2", "0", "1"])
+    assert divide(numbers, named, BOTH).tolist() == [TEST, TRAIN, VALIDATION]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_what_a_column_never_names_is_taken_of_its_training_rows(grouped: bool) -> None:
+    groups = {"group": [f"g{i % 20}" for i in range(100)]} if grouped else {}
+    names = ["train"] * 80 + ["val"] * 20
+    found = divide(rows(["a", "b"] * 50, split=names, **groups), split(method="column"), BOTH)
+    assert (found[80:] == VALIDATION).all()
+    assert np.bincount(found[:80]).tolist() == [72, 0, 8]
+    if grouped:
+        of_test = {group for group, one in zip(groups["group"][:80], found, strict=False) if one}
+        assert len(of_test) == 2
+
+
+def test_a_split_of_an_unknown_name_is_refused() -> None:
+    with pytest.raises(DataError, match=r"'holdout', which names no split") as caught:
+        divide(rows(["a"] * 2, split=["train", "holdout"]), split(method="column"), BOTH)
+    assert "data.split.names" in str(caught.value.remedy)
 
 
 def test_rows_with_entities_are_stratified_by_their_rarest_type() -> None:

@@ -57,8 +57,7 @@ class TestScratch(CtcContract):
     families = ("conv_recurrent",)
 
 
-class TestScratchWithBeam(CtcContract):
-    families = ("conv_recurrent",)
+class TestScratchWithBeam(TestScratch):
     options: ClassVar[dict[str, Any]] = {"decoding": "beam"}
 
 
