@@ -11,6 +11,7 @@ from pipeline.config.schema import Config
 from pipeline.data.quality.finding import count_of
 from pipeline.data.store import SPLITS
 from pipeline.manifest import Manifest
+from pipeline.tasks.base import Task
 from pipeline.tasks.registry import load_task, metric_names
 from pipeline.tracking.links import CHILDREN, MODELS, PARENT, SELF, code, escape
 
@@ -44,8 +45,12 @@ class RunFacts:
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The task's metrics, the primary one first."""
-        task = load_task(self.manifest.task, self.manifest.task_options)
-        return metric_names(task, self.config.task.primary_metric)
+        return metric_names(self.task, self.config.task.primary_metric)
+
+    @property
+    def task(self) -> Task:
+        """The task that the model was trained for."""
+        return load_task(self.manifest.task, self.manifest.task_options)
 
 
 def pages_of_training(dataset: Path) -> list[tuple[str, str]]:
@@ -89,7 +94,7 @@ def model_description(facts: RunFacts, *, nested: bool) -> str:
             _headline(facts),
             *_test(facts),
             _validation(facts),
-            _training(facts.manifest),
+            _training(facts.manifest, facts.task.length_unit),
             *_export(facts),
             _origin(facts),
             " · ".join(links),
@@ -158,11 +163,11 @@ def _validation(facts: RunFacts) -> str:
     )
 
 
-def _training(manifest: Manifest) -> str:
+def _training(manifest: Manifest, unit: str) -> str:
     parts = [
         f"{count_of(manifest.steps, 'step')}, {count_of(manifest.epochs, 'epoch')}, "
         f"{manifest.train_seconds:,.1f} s",
-        f"{manifest.tokens_per_second:,.0f} tokens/s",
+        f"{manifest.tokens_per_second:,.0f} {unit}/s",
         f"{manifest.num_trainable_parameters:,} of {manifest.num_parameters:,} parameters trained",
     ]
     if manifest.peak_memory_mb is not None:
@@ -188,7 +193,7 @@ def _export(facts: RunFacts) -> Iterable[str]:
     sentences = ["; ".join(models)] if models else []
     if times:
         first = facts.export["timings"][0]
-        size = f"{first['batch_size']} × {first['length']} tokens"
+        size = f"{first['batch_size']} × {first['length']} {facts.task.length_unit}"
         sentences.append(f"Median latency of {size}: {', '.join(times)}")
     yield f"**Export**: {'. '.join(sentences)}."
 

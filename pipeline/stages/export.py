@@ -93,7 +93,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
             metrics=metrics,
             export=report.to_json(),
         )
-    _tell(report, shown(outputs.export / CARD, root))
+    _tell(report, task.length_unit, shown(outputs.export / CARD, root))
     return ExportResult(outputs.export, report)
 
 
@@ -126,7 +126,7 @@ def _card_settings(config: Config, task: Task) -> dict[str, Any]:
     }
 
 
-def _tell(report: ExportReport, card: str) -> None:
+def _tell(report: ExportReport, unit: str, card: str) -> None:
     for name, model in report.models.items():
         parity = model.parity
         notice(
@@ -136,5 +136,5 @@ def _tell(report: ExportReport, card: str) -> None:
         )
     for timing in report.timings:
         times = ", ".join(f"{name} {t.p50_ms:.1f} ms" for name, t in timing.runtimes.items())
-        notice(f"latency of {timing.batch_size} × {timing.length} tokens: {times}")
+        notice(f"latency of {timing.batch_size} × {timing.length} {unit}: {times}")
     notice(f"model card: {card}")

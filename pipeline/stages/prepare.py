@@ -91,7 +91,7 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> PrepareResult:
         warn(f"{found.title}: {found.message} {found.advice}".rstrip())
     rows = ", ".join(f"{name} {count:,}" for name, count in info.rows.items())
     notice(
-        f"prepared {info.name}: {rows} rows, {sum(info.tokens.values()):,} tokens; "
+        f"prepared {info.name}: {rows} rows, {sum(info.tokens.values()):,} {task.length_unit}; "
         f"quality report: {shown(outputs.dataset / QUALITY_PAGE, root)}"
     )
     return PrepareResult(outputs.dataset, info, report)

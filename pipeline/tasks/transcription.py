@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
@@ -35,6 +35,7 @@ class Transcription(Task):
     """A transcript for each recording, however the model finds it."""
 
     columns: tuple[Column, ...] = (AUDIO, TRANSCRIPT)
+    length_unit: ClassVar[str] = "frames"
 
     primary_metric = MetricSpec("wer", higher_is_better=False)
     metric_specs = (

@@ -26,13 +26,17 @@ class Display:
     Args:
         plan: The whole training.
         primary: Name of the metric that is shown.
+        unit: What the lengths of rows count.
         start: Steps made before.
         silent: Whether nothing is shown.
     """
 
-    def __init__(self, plan: TrainingPlan, primary: str, *, start: int, silent: bool) -> None:
+    def __init__(
+        self, plan: TrainingPlan, primary: str, unit: str, *, start: int, silent: bool
+    ) -> None:
         self._plan = plan
         self._primary = primary
+        self._unit = unit
         self._start = start
         self._silent = silent
         self._validated = ""
@@ -66,7 +70,7 @@ class Display:
         assert self._task is not None
         text = (
             f"epoch {self._epoch(step)}  loss {loss:.4f}{self._validated}  "
-            f"{tokens_per_second:,.0f} tokens/s"
+            f"{tokens_per_second:,.0f} {self._unit}/s"
         )
         self._bar.update(self._task, completed=step, description=text)
 
@@ -82,7 +86,7 @@ class Display:
                 f"epoch {self._epoch(point.step)}, step {point.step}/{self._plan.total_steps}: "
                 f"train/loss_mean {point.train_loss:.4f}, val/loss {point.val_loss:.4f}, "
                 f"val/{self._primary} {shown}{' (best)' if is_best else ''}, "
-                f"{tokens_per_second:,.0f} tokens/s"
+                f"{tokens_per_second:,.0f} {self._unit}/s"
             )
 
     def _epoch(self, step: int) -> str:

@@ -161,7 +161,13 @@ def fit(
         recorder = Recorder(log, every=settings.log_every_n_steps, epochs=plan.epochs)
         with (
             StopRequest() as stop,
-            Display(plan, primary.name, start=start, silent=not trainer.is_global_zero) as display,
+            Display(
+                plan,
+                primary.name,
+                task.length_unit,
+                start=start,
+                silent=not trainer.is_global_zero,
+            ) as display,
         ):
             session = Session(
                 plan,

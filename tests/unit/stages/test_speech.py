@@ -89,7 +89,11 @@ SETTINGS = (
     ],
 )
 def test_recordings_go_through_every_stage(
-    project: Path, experiment: str, more: tuple[str, ...], metric: str
+    project: Path,
+    experiment: str,
+    more: tuple[str, ...],
+    metric: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     config = compose([f"experiment={experiment}", *SETTINGS, *more], project)
     outputs = Outputs(project / "outputs")
@@ -98,6 +102,10 @@ def test_recordings_go_through_every_stage(
     unreadable = next(f for f in prepared.report.findings if f.check == "unreadable_share")
     assert "cut off" in str(unreadable.examples[0]["reason"])
     train.run(config, root=project, outputs=outputs)
+    said = capsys.readouterr().err
+    assert " frames; " in said
+    assert " frames/s" in said
+    assert "tokens" not in said
     evaluate.run(config, root=project, outputs=outputs)
     assert metric in (outputs.evaluation / "headline.json").read_text(encoding="utf-8")
     export.run(config, root=project, outputs=outputs)
