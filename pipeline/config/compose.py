@@ -31,6 +31,8 @@ from pipeline.errors import ConfigError, Problem, UserError
 HEADER = (
     "# The whole resolved configuration, written by `python -m pipeline compose`; do not edit.\n"
 )
+_RECIPE = "recipe@_global_"
+"""How Hydra calls the choice that an option of `conf/model/` makes: how such a model learns."""
 _IMPURE = re.compile(r"\$\{\s*(hydra|now|oc\.env)\s*:")
 
 
@@ -111,6 +113,9 @@ def source_of(
     path = conf / group / f"{option}.yaml"
     if option and (not rest or _has(_yaml(path), rest.split("."))):
         return f"conf/{group}/{option}.yaml"
+    recipe = choices.get(_RECIPE)
+    if recipe and _has(_yaml(conf / "recipe" / f"{recipe}.yaml"), key.split(".")):
+        return f"conf/recipe/{recipe}.yaml"
     return "conf/config.yaml" if _has(_yaml(conf / "config.yaml"), key.split(".")) else None
 
 

@@ -134,6 +134,30 @@ def test_contradictory_settings_are_refused(repository: Path) -> None:
     assert "not both" in found["scheduler"]
 
 
+def test_a_model_brings_how_it_learns_and_an_experiment_knows_better(repository: Path) -> None:
+    chosen = ["data=fsdd", "task=speech_recognition", "model=crnn_ctc"]
+    plain = compose(["experiment=plain", *chosen], repository)
+    assert plain.optimizer.lr == 2.0e-3
+    assert plain.trainer.max_epochs == 40
+    assert plain.method.kind == "full"
+    assert compose(["experiment=plain", *chosen, "model=minilm"], repository).optimizer.lr == 5.0e-5
+    assert compose(["experiment=fsdd"], repository).trainer.max_epochs == 45
+    assert compose(["experiment=fsdd", "optimizer.lr=0.5"], repository).optimizer.lr == 0.5
+
+
+def test_every_recipe_is_of_some_model(repository: Path) -> None:
+    models = "".join(path.read_text("utf-8") for path in (repository / "conf/model").glob("*.yaml"))
+    for path in (repository / "conf" / "recipe").glob("*.yaml"):
+        assert f"/recipe@_global_: {path.stem}\n" in models
+
+
+def test_a_mistake_in_a_recipe_names_its_file(project: Path) -> None:
+    path = project / "conf" / "recipe" / "scratch_text.yaml"
+    path.write_text("optimizer: {lr: fast}\n", encoding="utf-8")
+    found = problems(project, "experiment=plain", "model=bert_scratch")
+    assert "conf/recipe/scratch_text.yaml" in found["optimizer.lr"]
+
+
 def test_a_mistake_in_a_file_names_the_file(project: Path) -> None:
     path = project / "conf" / "optimizer" / "adamw.yaml"
     path.write_text("kind: adamw\nlearning_rate: 0.1\n", encoding="utf-8")
