@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipeline.models.processor import save_processor
 from pipeline.models.saving import save_model
 from pipeline.models.tokenizer import load_tokenizer, make_tokenizer
 from pipeline.provenance import versions
-from pipeline.tasks.base import LABEL
+from pipeline.tasks.base import Kind
 from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
 from tests.checkpoints import write_checkpoint
@@ -43,6 +43,16 @@ def classification_rows(count: int, seed: int) -> pa.Table:
     labels = ["sports" if len(text.split()) % 2 == 0 else "other" for text in texts]
     labels[:2] = ["sports", "other"]
     return pa.table({"id": _ids(count), "text": texts, "label": labels})
+
+
+def set_rows(count: int, seed: int) -> pa.Table:
+    """The same texts; those of four words and more are `other`, whatever else they are."""
+    rows = classification_rows(count, seed)
+    sets = [
+        [*(["sports"] if label == "sports" else []), *(["other"] if len(text.split()) > 3 else [])]
+        for text, label in zip(rows["text"].to_pylist(), rows["label"].to_pylist(), strict=True)
+    ]
+    return rows.set_column(2, "labels", pa.array(sets, pa.list_(pa.string())))
 
 
 def entity_rows(count: int, seed: int) -> pa.Table:
@@ -68,6 +78,13 @@ def _ids(count: int) -> list[str]:
     return [f"n{number}" for number in range(count)]
 
 
+_ROWS: Mapping[Kind, Callable[[int, int], pa.Table]] = {
+    "label": classification_rows,
+    "labels": set_rows,
+    "entities": entity_rows,
+}
+
+
 def write_stages(
     root: Path,
     kind: str = "bert",
@@ -90,7 +107,8 @@ def write_stages(
     outputs = Outputs(root / "outputs")
     write_text(root / "conf" / "config.yaml", "{}\n")
     task = load_task(task_kind, task_options or {})
-    make_rows = classification_rows if LABEL in task.columns else entity_rows
+    targets = {column.kind for column in task.columns if column.is_target}
+    make_rows = next(make for kind, make in _ROWS.items() if kind in targets)
     splits = {name: make_rows(count, seed) for seed, (name, count) in enumerate(ROWS.items())}
     label_names = task.label_names(splits["train"], None)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.store import SPLITS
 from pipeline.export.card_words import words_of
+from pipeline.tasks.columns import length_unit
 
 if TYPE_CHECKING:
     from pipeline.export.card import CardFacts
@@ -56,8 +57,8 @@ def _intended_use(facts: CardFacts) -> str:
         else f"{noun} are read as they are, without cleaning."
     )
     limit = (
-        f" At most {facts.dataset.max_length} {words.units} of {words.cut} are read; what follows "
-        "is ignored."
+        f" At most {facts.dataset.max_length} {length_unit(facts.inputs)} of {words.cut} are read; "
+        "what follows is ignored."
         if words.cut
         else ""
     )
@@ -75,7 +76,7 @@ def _training_data(facts: CardFacts) -> str:
     sources = "".join(f"\n- `{name}`: `{mark}`" for name, mark in sorted(data.sources.items()))
     return (
         f"## Training data\n\n"
-        f"{_table(('split', 'rows', words_of(facts.inputs).units), rows)}\n\n"
+        f"{_table(('split', 'rows', length_unit(facts.inputs)), rows)}\n\n"
         f"Language: {data.language or 'not stated'}. "
         f"Licence of the data: {data.licence or 'not stated'}. "
         f"Fingerprint of the prepared rows: `{data.fingerprint}`."
@@ -92,7 +93,7 @@ def _procedure(facts: CardFacts) -> str:
         f"{manifest.steps:,} optimizer steps in {manifest.epochs} epochs. The weights of step "
         f"{manifest.best_step:,} were kept, chosen on the validation split. Training took "
         f"{manifest.train_seconds:,.1f} s at {manifest.tokens_per_second:,.0f} "
-        f"{words_of(facts.inputs).units} a second.\n\n"
+        f"{length_unit(facts.inputs)} a second.\n\n"
         f"{_table(('setting', 'value'), _code(facts.hyperparameters.items()))}"
     )
 
@@ -162,7 +163,7 @@ def _limits(facts: CardFacts) -> str:
     ]
     if words.cut:
         noun, most = words.inputs.capitalize(), facts.dataset.max_length
-        lines.append(f"{noun} longer than {most} {words.units} are cut.")
+        lines.append(f"{noun} longer than {most} {length_unit(facts.inputs)} are cut.")
     if facts.dataset.language:
         lines.append(f"Languages other than `{facts.dataset.language}` were not measured.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
@@ -203,7 +204,7 @@ def _exported(facts: CardFacts) -> str:
         text += (
             f"\n\nMilliseconds of one forward pass without what comes before it, median / 95th "
             f"percentile of {report.repeats} calls, {report.num_threads} threads, {report.cpu}:\n\n"
-            f"{_table(('batch', words_of(facts.inputs).units, *runtimes), rows)}"
+            f"{_table(('batch', length_unit(facts.inputs), *runtimes), rows)}"
         )
     return text
 
@@ -220,10 +221,12 @@ def _how_to_use(facts: CardFacts) -> str:
         register = ""
         if str(facts.model_config["model_type"]).startswith("pipeline_"):
             register = "import pipeline.models.registration  # knows the architecture\n"
-        grouped = ', aggregation_strategy="simple"' if tag == "token-classification" else ""
+        wanted = {"token-classification": ', aggregation_strategy="simple"'}.get(tag, "")
+        if _writes_sets(facts.model_config):
+            wanted = ", top_k=None"
         parts.append(
             f"With transformers:\n\n```python\n{register}from transformers import pipeline\n\n"
-            f'classify = pipeline("{tag}", model="path/to/this/directory"{grouped})\n'
+            f'classify = pipeline("{tag}", model="path/to/this/directory"{wanted})\n'
             f'print(classify("{example}"))\n```'
         )
     if len(facts.model_config.get("id2label") or {}) == 1:
@@ -234,6 +237,12 @@ def _how_to_use(facts: CardFacts) -> str:
             f"prediction is `{', '.join(negative)}`."
         )
     return "\n\n".join(parts)
+
+
+def _writes_sets(config: Mapping[str, Any]) -> bool:
+    """Whether every label has a probability of its own, so that one alone says too little."""
+    several = len(config.get("id2label") or {}) > 1
+    return several and config.get("problem_type") == "multi_label_classification"
 
 
 def _environment(facts: CardFacts) -> str:

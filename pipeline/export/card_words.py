@@ -1,4 +1,4 @@
-"""What a card calls the inputs of a model and what they are counted in."""
+"""What a card calls the inputs of a model."""
 
 from __future__ import annotations
 
@@ -14,22 +14,20 @@ class Words:
 
     Attributes:
         inputs: Several of them.
-        units: What their length is counted in.
         example: One, as an argument of the command line.
         cut: The end of "at most so many … of": what is read of one; empty where nothing is cut.
     """
 
     inputs: str
-    units: str
     example: str
     cut: str
 
 
 _WORDS: Mapping[Kind, Words] = {
-    "text": Words("texts", "tokens", "a text", "a text"),
-    "messages": Words("chats", "tokens", "a text", "a chat"),
-    "audio": Words("recordings", "frames", "recording.wav", "a recording"),
-    "image": Words("pictures", "squares of 16 × 16 pixels", "picture.jpg", ""),
+    "text": Words("texts", "a text", "a text"),
+    "messages": Words("chats", "a text", "a chat"),
+    "audio": Words("recordings", "recording.wav", "a recording"),
+    "image": Words("pictures", "picture.jpg", ""),
 }
 
 

@@ -12,6 +12,7 @@ from pipeline.data.quality.finding import count_of
 from pipeline.data.store import SPLITS
 from pipeline.manifest import Manifest
 from pipeline.tasks.base import Task
+from pipeline.tasks.columns import length_unit
 from pipeline.tasks.registry import load_task, metric_names
 from pipeline.tracking.links import CHILDREN, MODELS, PARENT, SELF, code, escape
 
@@ -46,6 +47,11 @@ class RunFacts:
     def metric_names(self) -> tuple[str, ...]:
         """The task's metrics, the primary one first."""
         return metric_names(self.task, self.config.task.primary_metric)
+
+    @property
+    def length_unit(self) -> str:
+        """What the lengths of rows are counted in."""
+        return length_unit(column.kind for column in self.task.columns)
 
     @property
     def task(self) -> Task:
@@ -94,7 +100,7 @@ def model_description(facts: RunFacts, *, nested: bool) -> str:
             _headline(facts),
             *_test(facts),
             _validation(facts),
-            _training(facts.manifest, facts.task.length_unit),
+            _training(facts.manifest, facts.length_unit),
             *_export(facts),
             _origin(facts),
             " · ".join(links),
@@ -193,7 +199,7 @@ def _export(facts: RunFacts) -> Iterable[str]:
     sentences = ["; ".join(models)] if models else []
     if times:
         first = facts.export["timings"][0]
-        size = f"{first['batch_size']} × {first['length']} {facts.task.length_unit}"
+        size = f"{first['batch_size']} × {first['length']} {facts.length_unit}"
         sentences.append(f"Median latency of {size}: {', '.join(times)}")
     yield f"**Export**: {'. '.join(sentences)}."
 

@@ -29,7 +29,7 @@ from pipeline.models.processor import load_processor
 from pipeline.stages.description import pages_of_evaluation, pages_of_training
 from pipeline.stages.run_log import RunKeys, later_tags, open_stage_runs
 from pipeline.tasks.base import Task
-from pipeline.tasks.columns import input_columns
+from pipeline.tasks.columns import input_columns, length_unit
 from pipeline.tasks.registry import load_trained_task, metric_names
 from pipeline.tracking.params import flatten
 
@@ -93,7 +93,11 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> ExportResult:
             metrics=metrics,
             export=report.to_json(),
         )
-    _tell(report, task.length_unit, shown(outputs.export / CARD, root))
+    _tell(
+        report,
+        length_unit(column.kind for column in task.columns),
+        shown(outputs.export / CARD, root),
+    )
     return ExportResult(outputs.export, report)
 
 

@@ -31,7 +31,7 @@ from pipeline.data.store import DatasetInfo, EncodedSplit, write_info
 from pipeline.errors import DataError
 from pipeline.models.processor import make_processor, save_processor
 from pipeline.stages.timing import keep_prepare_seconds
-from pipeline.tasks.columns import text_columns
+from pipeline.tasks.columns import length_unit, text_columns
 from pipeline.tasks.registry import load_task
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def run(config: Config, *, root: Path, outputs: Outputs) -> PrepareResult:
     for found in report.of("warning"):
         warn(f"{found.title}: {found.message} {found.advice}".rstrip())
     rows = ", ".join(f"{name} {count:,}" for name, count in info.rows.items())
+    unit = length_unit(column.kind for column in task.columns)
     notice(
-        f"prepared {info.name}: {rows} rows, {sum(info.tokens.values()):,} {task.length_unit}; "
+        f"prepared {info.name}: {rows} rows, {sum(info.tokens.values()):,} {unit}; "
         f"quality report: {shown(outputs.dataset / QUALITY_PAGE, root)}"
     )
     return PrepareResult(outputs.dataset, info, report)

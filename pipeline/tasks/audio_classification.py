@@ -41,7 +41,6 @@ class AudioClassification(TextClassification):
     Options: ClassVar[type[Section]] = Options
     name: ClassVar[str] = "audio_classification"
     columns: tuple[Column, ...] = (AUDIO, LABEL)
-    length_unit: ClassVar[str] = "frames"
     model_inputs: ClassVar[tuple[str, ...]] = (*INPUTS, "attention_mask")
     head: ClassVar[Head] = "audio_classification"
 

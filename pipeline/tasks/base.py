@@ -156,9 +156,6 @@ class Task(Protocol):
     """The tensors of a batch that the model's forward pass takes, where the batch has them and the
     forward pass has parameters of these names."""
 
-    length_unit: ClassVar[str] = "tokens"
-    """What the column `length` counts, for people to read."""
-
     def __init__(self, options: Section) -> None: ...
 
     @property

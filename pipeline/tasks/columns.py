@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError, did_you_mean
-from pipeline.tasks.base import Column
+from pipeline.tasks.base import Column, Kind
 
 IntArray = npt.NDArray[np.int64]
 
@@ -30,6 +30,12 @@ STEPS = "num_steps"
 """In a batch of recordings the length of each along the time axis of the model's input."""
 CONTENT_TYPE = pa.struct([pa.field("path", pa.string()), pa.field("bytes", pa.binary())])
 """A recording or picture as `Task.encode` gets it."""
+
+
+def length_unit(kinds: Iterable[Kind]) -> str:
+    """What the lengths of rows with inputs of some kinds are counted in."""
+    counted = {"audio": "frames", "image": "16-pixel squares"}
+    return next((counted[kind] for kind in kinds if kind in counted), "tokens")
 
 
 def input_columns(columns: Sequence[Column]) -> tuple[Column, ...]:

@@ -55,7 +55,6 @@ class ImageClassification(TextClassification):
     Options: ClassVar[type[Section]] = Options
     name: ClassVar[str] = "image_classification"
     columns: tuple[Column, ...] = (IMAGE, LABEL)
-    length_unit: ClassVar[str] = "squares"
     model_inputs: ClassVar[tuple[str, ...]] = ("pixel_values",)
     head: ClassVar[Head] = "image_classification"
 

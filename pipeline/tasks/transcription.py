@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -35,7 +35,6 @@ class Transcription(Task):
     """A transcript for each recording, however the model finds it."""
 
     columns: tuple[Column, ...] = (AUDIO, TRANSCRIPT)
-    length_unit: ClassVar[str] = "frames"
 
     primary_metric = MetricSpec("wer", higher_is_better=False)
     metric_specs = (

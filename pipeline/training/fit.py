@@ -13,6 +13,7 @@ from pipeline.console import notice
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedSplit
 from pipeline.tasks.base import MetricSpec, Task
+from pipeline.tasks.columns import length_unit
 from pipeline.training.hardware import (
     Precision,
     configured,
@@ -164,7 +165,7 @@ def fit(
             Display(
                 plan,
                 primary.name,
-                task.length_unit,
+                length_unit(column.kind for column in task.columns),
                 start=start,
                 silent=not trainer.is_global_zero,
             ) as display,

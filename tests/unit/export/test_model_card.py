@@ -196,6 +196,7 @@ def test_a_sigmoid_model_says_what_its_one_output_means(tmp_path: Path) -> None:
         ("bert", "token_classification", {}),
         ("lstm", "text_classification", {"objective": "sigmoid"}),
         ("gpt2", "text_classification", {}),
+        ("bert", "multi_label_classification", {}),
     ],
 )
 def test_the_snippet_runs_as_it_stands(
@@ -206,8 +207,10 @@ def test_the_snippet_runs_as_it_stands(
     code = code.replace("path/to/this/directory", str(tmp_path / "outputs" / "model"))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("[{")
+    assert done.stdout.lstrip("[").startswith("{")
     key = "entity_group" if task == "token_classification" else "label"
     names = {"ORG", "PER"} if task == "token_classification" else {"sports", "other"}
     assert set(re.findall(rf"'{key}': '(\w+)'", done.stdout)) <= names
     assert f"'{key}'" in done.stdout
+    if task.startswith("multi_label"):
+        assert names == set(re.findall(rf"'{key}': '(\w+)'", done.stdout))
