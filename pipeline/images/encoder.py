@@ -22,6 +22,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CHANNELS = 3
 _WARPED_FROM = 384
 """ConvNeXt's processor crops nothing off pictures for a model of this size or larger."""
+_CONVNEXT_SHARE = 224 / 256
+"""How much of each side ConvNeXt's processor leaves, where nothing else is said."""
 Pixels = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Size = tuple[int, int]
@@ -123,6 +125,11 @@ class ImageEncoder:
         if isinstance(cropped, int):
             cropped = (cropped, cropped)
         percent = settings.get("crop_pct")
+        kind = f"{settings.get('image_processor_type')} {settings.get('feature_extractor_type')}"
+        if "ConvNext" in kind:
+            # A plain number is the shorter side here, and of smaller models the middle is read.
+            resized = resized[0] if isinstance(resized, tuple) else resized
+            percent = percent or _CONVNEXT_SHARE
         if isinstance(resized, int) and cropped is None:
             cropped = None if percent is None or resized >= _WARPED_FROM else (resized, resized)
             resized = (resized, resized) if cropped is None else int(resized / float(percent or 1))

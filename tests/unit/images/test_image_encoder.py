@@ -13,6 +13,7 @@ from pipeline.images.encoder import ImageEncoder
 VIT = {"do_resize": True, "size": {"height": 24, "width": 24}, "resample": 2}
 OLD_VIT = {"do_resize": True, "size": 24, "resample": 2, "do_normalize": True}
 CONVNEXT = {"size": {"shortest_edge": 28}, "crop_pct": 0.875, "resample": 3}
+OLD_CONVNEXT = {"feature_extractor_type": "ConvNextFeatureExtractor", "size": 28, "resample": 3}
 CROPPED = {
     "size": {"shortest_edge": 32},
     "do_center_crop": True,
@@ -38,6 +39,7 @@ def settings(entries: dict[str, Any]) -> dict[str, Any]:
     [
         (VIT, "ViTImageProcessorPil"),
         (CONVNEXT, "ConvNextImageProcessorPil"),
+        (OLD_CONVNEXT, "ConvNextImageProcessorPil"),
         (CROPPED, "CLIPImageProcessorPil"),
     ],
 )
