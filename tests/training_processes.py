@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.artifacts import Outputs
 from pipeline.config.schema import Config
 from pipeline.errors import PipelineError
+from tests.journals import no_senders
 from tests.mlflow_server import free_port
 
 _PRELOADED = [
@@ -50,18 +51,20 @@ def train_together(config: Config, root: Path, **events: int) -> list[int]:
     return [_wait(process) for process in processes]
 
 
-def train(config: Config, root: Path, **events: int) -> int:
+def train(config: Config, root: Path, *, senders: bool = True, **events: int) -> int:
     """Runs stage train in a process and waits for its end.
 
     Args:
         config: The configuration.
         root: The project's root.
+        senders: Whether tracked runs have senders; without, they stay in their journals.
         **events: Signals that the process sends itself, `step=number`, for example `s7=SIGKILL`.
 
     Returns:
         The exit code, negative for a signal that killed it.
     """
-    process = context().Process(target=_train, args=(config, root, events, {}))
+    target = _train if senders else _train_without_senders
+    process = context().Process(target=target, args=(config, root, events, {}))
     process.start()
     return _wait(process)
 
@@ -72,6 +75,11 @@ def _wait(process: BaseProcess) -> int:
         process.kill()
         raise AssertionError("training takes too long")
     return process.exitcode
+
+
+def _train_without_senders(*arguments: Any) -> None:
+    with no_senders():
+        _train(*arguments)
 
 
 def _train(config: Config, root: Path, events: dict[str, int], environment: dict[str, str]) -> None:
