@@ -92,8 +92,8 @@ class SpeechRecognitionSeq2Seq(Transcription, EncoderDecoder):
         language = self._options.language
         if not hasattr(given, "set_prefix_tokens"):
             if language is not None:
-                raise _wrong("language", "this model's tokenizer has no tokens for languages",
-                             "leave it out")  # fmt: skip
+                why = "this model's tokenizer has no tokens for languages"
+                raise _wrong("language", why, "leave it out")
             return ()
         written = {"transcript": "transcribe", "translation": "translate"}[self._options.writes]
         try:

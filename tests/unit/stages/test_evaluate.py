@@ -25,6 +25,7 @@ from pipeline.stages import evaluate
 from pipeline.tracking.journal import read_entries
 from pipeline.tracking.run import open_run
 from pipeline.tracking.sync import sync
+from tests.journals import no_senders
 from tests.trained import ROWS, tiny_config, write_stages
 
 torch.set_num_threads(1)
@@ -222,11 +223,15 @@ def nest(outputs: Outputs) -> None:
     manifest.model_copy(update=nested).write(outputs.model)
 
 
-def test_metrics_and_files_join_the_model_s_run(tmp_path: Path, outputs: Outputs) -> None:
+def test_metrics_and_files_join_the_model_s_run(
+    tmp_path: Path, outputs: Outputs, empty_store: Path
+) -> None:
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
     nest(outputs)
     tracking = {"enabled": True}
-    first = run(tmp_path, outputs, tracking=tracking)
-    run(tmp_path, outputs, tracking=tracking)
+    with no_senders():
+        first = run(tmp_path, outputs, tracking=tracking)
+        run(tmp_path, outputs, tracking=tracking)
     sync(tmp_path)
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
         parent, model = store.execute(RUNS).fetchall()
@@ -272,10 +277,12 @@ def test_metrics_and_files_join_the_model_s_run(tmp_path: Path, outputs: Outputs
 
 
 def test_a_model_of_another_machine_is_described_as_its_manifest_says(
-    tmp_path: Path, outputs: Outputs
+    tmp_path: Path, outputs: Outputs, empty_store: Path
 ) -> None:
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
     nest(outputs)
-    run(tmp_path, outputs, tracking={"enabled": True})
+    with no_senders():
+        run(tmp_path, outputs, tracking={"enabled": True})
     sync(tmp_path)
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
         parent, model = store.execute(RUNS).fetchall()
@@ -299,10 +306,11 @@ def test_the_run_of_a_group_is_left_to_whom_holds_it(
     Manifest.read(outputs.model).model_copy(update=nested).write(outputs.model)
     tracking = TrackingConfig(uri="http://127.0.0.1:9")
     given: dict[str, Any] = {"root": tmp_path, "experiment": "x/y", "run_name": "g"}
-    group = open_run(tracking, key="g", tags={}, system_metrics=False, **given)
-    if not held:
-        group.finish()
-    run(tmp_path, outputs, tracking={"enabled": True, "uri": tracking.uri})
+    with no_senders():
+        group = open_run(tracking, key="g", tags={}, system_metrics=False, **given)
+        if not held:
+            group.finish()
+        run(tmp_path, outputs, tracking={"enabled": True, "uri": tracking.uri})
     types = [entry.event["type"] for entry in read_entries(tmp_path / ".cache" / "tracking" / "g")]
     assert types.count("open") == (1 if held else 2)
     group.finish()

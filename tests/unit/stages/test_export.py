@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,30 @@ from pipeline.models.saving import load_saved_model
 from pipeline.stages import export
 from pipeline.tasks.registry import load_task
 from pipeline.tasks.tensors import to_tensors
+from pipeline.tracking.sync import sync
+from tests.journals import no_senders
 from tests.trained import LSTM, ROWS, tiny_config, write_stages
 
 torch.set_num_threads(1)
 
 TEXTS = load_task("text_classification", {})
 
-TASKS = ("text_classification", "token_classification")
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported text classifier of the BERT family."""
+
+    outputs: Outputs
+    result: export.ExportResult
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    root = tmp_path_factory.mktemp("exported")
+    outputs = write_stages(root)
+    per_class = "label,rows,f1,f1_low,f1_high\nsports,10,0.75,0.5,0.875\n"
+    (outputs.evaluation / "per_class.csv").write_text(per_class)
+    return Exported(outputs, run(root, outputs, optimizer={"lr": 0.0123}))
 
 
 def run(root: Path, outputs: Outputs, **sections: Any) -> export.ExportResult:
@@ -35,23 +54,36 @@ def files(directory: Path) -> set[str]:
     return {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("task_kind", TASKS)
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "bilstm"])
-def test_the_graph_gives_the_logits_of_the_trained_model(
-    tmp_path: Path, kind: str, task_kind: str
-) -> None:
-    outputs = write_stages(tmp_path, kind, task_kind=task_kind)
-    result = run(tmp_path, outputs)
+def check_parity(result: export.ExportResult) -> None:
     parity = result.report.models["onnx"].parity
     assert parity.rows == 10
     assert parity.max_abs_difference < 1e-5
     assert parity.argmax_agreement == parity.prediction_agreement == 1.0
 
 
-def test_the_directory_has_all_that_serving_needs(tmp_path: Path) -> None:
-    outputs = write_stages(tmp_path)
-    result = run(tmp_path, outputs)
-    assert result.directory == outputs.export
+def test_the_graph_gives_the_logits_of_the_trained_model(exported: Exported) -> None:
+    check_parity(exported.result)
+
+
+@pytest.mark.parametrize(
+    ("kind", "task_kind"),
+    [
+        ("bert", "token_classification"),
+        ("gpt2", "text_classification"),
+        ("gpt2", "token_classification"),
+        ("bilstm", "text_classification"),
+        ("bilstm", "token_classification"),
+    ],
+)
+def test_graphs_of_other_families_and_tasks_give_the_logits_too(
+    tmp_path: Path, kind: str, task_kind: str
+) -> None:
+    check_parity(run(tmp_path, write_stages(tmp_path, kind, task_kind=task_kind)))
+
+
+def test_the_directory_has_all_that_serving_needs(exported: Exported) -> None:
+    outputs = exported.outputs
+    assert exported.result.directory == outputs.export
     assert files(outputs.export) == files(outputs.model) | {
         "README.md",
         "report.json",
@@ -62,9 +94,8 @@ def test_the_directory_has_all_that_serving_needs(tmp_path: Path) -> None:
     )
 
 
-def test_onnxruntime_and_transformers_alone_can_use_it(tmp_path: Path) -> None:
-    outputs = write_stages(tmp_path)
-    run(tmp_path, outputs)
+def test_onnxruntime_and_transformers_alone_can_use_it(exported: Exported, tmp_path: Path) -> None:
+    outputs = exported.outputs
     code = (
         "import sys, json, onnxruntime\n"
         "from transformers import AutoTokenizer\n"
@@ -86,12 +117,10 @@ def test_onnxruntime_and_transformers_alone_can_use_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(json.loads(done.stdout), expected["logits"], atol=1e-5)
 
 
-def test_transformers_own_pipeline_reads_the_directory(tmp_path: Path) -> None:
+def test_transformers_own_pipeline_reads_the_directory(exported: Exported) -> None:
     from transformers import pipeline
 
-    outputs = write_stages(tmp_path)
-    run(tmp_path, outputs)
-    classify: Any = pipeline("text-classification", model=str(outputs.export))
+    classify: Any = pipeline("text-classification", model=str(exported.outputs.export))
     assert classify("the match")[0]["label"] in {"sports", "other"}
 
 
@@ -120,13 +149,10 @@ def test_the_report_holds_parity_latency_and_sizes(tmp_path: Path) -> None:
     assert metrics["export/pytorch/latency_ms/batch_3"] > 0
 
 
-def test_the_card_has_the_figures_of_this_run(tmp_path: Path) -> None:
+def test_the_card_has_the_figures_of_this_run(exported: Exported) -> None:
     from huggingface_hub import ModelCard
 
-    outputs = write_stages(tmp_path)
-    per_class = "label,rows,f1,f1_low,f1_high\nsports,10,0.75,0.5,0.875\n"
-    (outputs.evaluation / "per_class.csv").write_text(per_class)
-    result = run(tmp_path, outputs, optimizer={"lr": 0.0123})
+    outputs, result = exported.outputs, exported.result
     card = ModelCard.load(outputs.export / "README.md")
     data: Any = card.data
     (accuracy,) = (r for r in data.eval_results if r.metric_type == "accuracy")
@@ -188,7 +214,7 @@ def test_damaged_weights_leave_the_old_export_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_differs_from_the_model_fails_the_stage(tmp_path: Path) -> None:
-    outputs = write_stages(tmp_path, "gpt2")
+    outputs = write_stages(tmp_path, "bilstm")
     with pytest.raises(EnvironmentProblem, match="not the trained one"):
         run(tmp_path, outputs, export={"tolerance": 1e-12})
     assert not outputs.export.exists()
@@ -202,10 +228,16 @@ def test_the_test_split_is_compared_and_each_lstm_is_served(tmp_path: Path) -> N
         assert result.report.models["onnx"].parity.prediction_agreement == 1.0
 
 
-def test_report_card_and_figures_are_logged_to_the_models_own_run(tmp_path: Path) -> None:
-    outputs = write_stages(tmp_path, "lstm")
-    result = run(tmp_path, outputs, tracking={"enabled": True})
+def test_report_card_and_figures_are_logged_to_the_models_own_run(
+    tmp_path: Path, empty_store: Path
+) -> None:
     from mlflow import MlflowClient
+
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
+    outputs = write_stages(tmp_path, "lstm")
+    with no_senders():
+        result = run(tmp_path, outputs, tracking={"enabled": True})
+    sync(tmp_path)
 
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     experiments = [e.experiment_id for e in client.search_experiments()]
@@ -219,17 +251,16 @@ def test_report_card_and_figures_are_logged_to_the_models_own_run(tmp_path: Path
     }
 
 
-def test_parity_rows_come_from_the_dataset_of_the_model(tmp_path: Path) -> None:
-    outputs = write_stages(tmp_path)
+def test_parity_rows_come_from_the_dataset_of_the_model(exported: Exported) -> None:
+    outputs = exported.outputs
     task = load_task("text_classification", {})
-    run(tmp_path, outputs)
     dataset = EncodedDataset.open(outputs.dataset)
     rows = dataset.split("test").table
     batch = to_tensors(
         task.collate(rows, pad_token_id=dataset.info.pad_token_id, pad_to_multiple_of=8)
     )
-    trained, exported = (
+    trained, served = (
         torch_run(task, load_saved_model(directory), "cpu", "fp32")(batch)["logits"]
         for directory in (outputs.model, outputs.export)
     )
-    np.testing.assert_array_equal(trained, exported)
+    np.testing.assert_array_equal(trained, served)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.cli import main
 from pipeline.errors import DataError, UserError
 from pipeline.export import predictor as predictor_module
 from pipeline.stages.predict import run_predict
@@ -194,7 +195,9 @@ def test_arguments_and_a_file_together_are_refused(model: Path, tmp_path: Path) 
         predict(model, ("a",), file=write(tmp_path / "a.txt", "b"))
 
 
-def test_the_command_reads_standard_input_and_answers_each_line_at_once(project: Path) -> None:
+def test_the_command_answers_each_line_at_once_and_ctrl_c_ends_it_with_one_line(
+    project: Path,
+) -> None:
     process = command(project, stdin=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -202,9 +205,21 @@ def test_the_command_reads_standard_input_and_answers_each_line_at_once(project:
         process.stdin.write(text.encode() + b"\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["text"] == text
-    process.stdin.close()
-    assert process.wait(30) == 0
-    assert process.stdout.read() == b""
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == b""
+    assert errors.decode().splitlines() == ["error: interrupted"]
+
+
+def test_the_end_of_standard_input_ends_the_command(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("the match\n球赛\n".encode())))
+    assert main(["predict"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["the match", "球赛"]
 
 
 def test_a_closed_pipe_ends_the_command_quietly(project: Path, tmp_path: Path) -> None:
@@ -219,26 +234,17 @@ def test_a_closed_pipe_ends_the_command_quietly(project: Path, tmp_path: Path) -
     assert errors == b""
 
 
-def test_ctrl_c_ends_the_command_with_one_line(project: Path) -> None:
-    process = command(project, stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(b"the match\n")
-    process.stdin.flush()
-    process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert errors.decode().splitlines() == ["error: interrupted"]
-
-
-def test_a_users_mistake_is_one_message_and_exit_code_2(project: Path, tmp_path: Path) -> None:
+def test_a_users_mistake_is_one_message_and_exit_code_2(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     file = write(tmp_path / "a.jsonl", '{"text": "fine"}\n{"body": "x"}\n')
-    process = command(project, "--file", str(file))
-    out, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert out == b""
-    message = errors.decode()
+    monkeypatch.chdir(project)
+    assert main(["predict", "--file", str(file)]) == 2
+    out, message = capfd.readouterr()
+    assert out == ""
     assert message.startswith(f"error: {file}, row 2: has no field 'text'")
     assert "Traceback" not in message
 

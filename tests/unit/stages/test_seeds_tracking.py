@@ -13,6 +13,7 @@ from pipeline.stages.invoke import run_stage
 from pipeline.statistics.student import mean_interval
 from pipeline.tracking.journal import read_entries
 from tests.group_project import write_group_project
+from tests.journals import no_senders
 
 torch.set_num_threads(1)
 
@@ -21,12 +22,13 @@ SEEDS = (0, 1, 2)
 
 @pytest.fixture(scope="module")
 def root(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with an evaluated group; its store does not answer, so the journals keep all."""
+    """A project with an evaluated group, whose journals keep all that was logged."""
     made = write_group_project(
         repository, tmp_path_factory.mktemp("tracked") / "project", uri="http://127.0.0.1:9"
     )
-    for command in ("seeds=2", "seeds=[2]"):
-        run_stage("evaluate", [command, "trainer.max_epochs=1"], root=made)
+    with no_senders():
+        for command in ("seeds=2", "seeds=[2]"):
+            run_stage("evaluate", [command, "trainer.max_epochs=1"], root=made)
     return made
 
 

@@ -69,12 +69,12 @@ SETTINGS = (
     [
         (
             "fsdd",
-            ("trainer.max_epochs=8", "model.architecture={hidden_size: 32, conv_channels: 8}"),
+            ("trainer.max_epochs=3", "model.architecture={hidden_size: 32, conv_channels: 8}"),
             "wer",
         ),
         (
             "arabic_commands",
-            ("trainer.max_epochs=4", "model.architecture.conv_channels=8"),
+            ("trainer.max_epochs=2", "model.architecture.conv_channels=8"),
             "accuracy",
         ),
         (

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.tracking import sender
+from pipeline.tracking.run import RunLog
 from pipeline.tracking.sync import sync
 from tests.mlflow_server import mlflow_server
 from tests.unit.tracking.misbehaving_proxy import MisbehavingProxy, Mode
@@ -75,13 +76,31 @@ def arrived(outage: Outage, steps: range) -> None:
     wait_until(lambda: outage.stored() == logged(steps), 120)
 
 
-@pytest.mark.parametrize("switch", [down, error, slow])
+@pytest.mark.parametrize("switch", [down, error])
 def test_an_outage_from_the_start(
     outage: Outage, capsys: pytest.CaptureFixture[str], switch: Switch
 ) -> None:
     switch(outage.proxy)
     run = outage.start()
     assert log_steps(run, range(2_000)) < 0.1
+    check_end_of_a_run_that_stored_nothing(outage, run, capsys)
+
+
+def test_a_server_that_is_slow_from_the_start(
+    outage: Outage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_PATIENCE_SECONDS", 2.0)
+    slow(outage.proxy)
+    run = outage.start()
+    assert log_steps(run, range(2_000)) < 0.1
+    wait_until(lambda: outage.proxy.requests.total() > 0, 120)
+    check_end_of_a_run_that_stored_nothing(outage, run, capsys)
+
+
+def check_end_of_a_run_that_stored_nothing(
+    outage: Outage, run: RunLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run of 2,000 steps ends in time and says so, and all is delivered afterwards."""
     assert ending_seconds(run) < LONGEST_ENDING_SECONDS
     said = capsys.readouterr().err
     assert "2,003 events wait for MLflow" in said
@@ -106,21 +125,21 @@ def test_a_server_that_comes_up_late(outage: Outage) -> None:
     assert outage.stored() == outage.sent() == logged(range(1_000))
 
 
-@pytest.mark.parametrize("switch", [down, error])
-def test_an_outage_in_the_middle(outage: Outage, switch: Switch) -> None:
+def test_outages_in_the_middle(outage: Outage) -> None:
     run = outage.start()
     log_steps(run, range(300))
     arrived(outage, range(300))
-    switch(outage.proxy)
-    assert log_steps(run, range(300, 600)) < 0.1
-    time.sleep(1)
-    assert outage.stored() == logged(range(300))
-    well(outage.proxy)
-    arrived(outage, range(600))
-    log_steps(run, range(600, 900))
+    for switch, first in ((down, 300), (error, 600)):
+        switch(outage.proxy)
+        assert log_steps(run, range(first, first + 300)) < 0.1
+        time.sleep(1)
+        assert outage.stored() == logged(range(first))
+        well(outage.proxy)
+        arrived(outage, range(first + 300))
+    log_steps(run, range(900, 1_200))
     run.finish()
     deliver(outage)
-    assert outage.stored() == outage.sent() == logged(range(900))
+    assert outage.stored() == outage.sent() == logged(range(1_200))
 
 
 @pytest.mark.parametrize("switch", [down, error, slow])
@@ -202,8 +221,8 @@ def test_an_upload_that_takes_long_goes_on_after_the_run(
 ) -> None:
     monkeypatch.setattr(sender, "_PATIENCE_SECONDS", 1.0)
     outage.proxy.delay = 6.0
-    outage.proxy.choose = lambda _number, path: "slow" if "/mlflow-artifacts/" in path else "pass"
-    (outage.root / "model.bin").write_bytes(bytes(30_000_000))
+    outage.proxy.choose = lambda _number, path: "slow" if path.endswith("/model.bin") else "pass"
+    (outage.root / "model.bin").write_bytes(bytes(3_000_000))
     run = outage.start()
     log_steps(run, range(100))
     arrived(outage, range(100))

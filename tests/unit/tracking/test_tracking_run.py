@@ -21,6 +21,7 @@ from pipeline.tracking.journal import journal_directory
 from pipeline.tracking.params import MAX_PARAM
 from pipeline.tracking.run import RunLog, open_run
 from pipeline.tracking.sync import sync
+from tests.journals import no_senders
 from tests.mlflow_server import free_port, mlflow_server
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -82,7 +83,7 @@ def test_a_run_is_whole_in_the_store_when_it_finishes(
 def test_parameters_arrive_however_many_and_long_they_are(root: Path, query: Query) -> None:
     settings = {"list": ["a", {"b": [1, None]}], "empty": "", "exact": "x" * MAX_PARAM}
     many = {f"p{number}": number for number in range(250)}
-    with start(root) as run:
+    with no_senders(), start(root) as run:
         run.log_params({**settings, "group": many})
     sync(root)
     found: dict[str, str] = dict(query("SELECT key, value FROM params"))
@@ -93,11 +94,14 @@ def test_parameters_arrive_however_many_and_long_they_are(root: Path, query: Que
 
 
 def test_evaluate_continues_the_run_of_train(root: Path, query: Query, points: Points) -> None:
-    with start(root) as run:
+    with no_senders(), start(root) as run:
         run.log_metrics({"loss": 0.5}, 0)
-    run = start(root)
+    sync(root)
+    with no_senders():
+        run = start(root)
     with pytest.raises(ZeroDivisionError), run:
         run.log_metrics({"test/f1": 1 / 0}, 0)
+    sync(root)
     assert query("SELECT status FROM runs") == [("FAILED",)]
     assert points() == Counter({("loss", 0): 1})
     with start(root) as run:
@@ -265,9 +269,10 @@ def test_a_journal_that_cannot_be_written_costs_the_tracking_only(
 def test_a_changed_parameter_gets_a_notice_and_a_tag(
     root: Path, query: Query, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with start(root) as run:
+    with no_senders(), start(root) as run:
         run.log_params({"a": 1, "b": 2})
         run.log_params({"a": 1, "b": 3})
+    sync(root)
     assert sorted(query("SELECT key, value FROM params")) == [("a", "1"), ("b", "2")]
     assert query("SELECT value FROM tags WHERE key = 'changed.b'") == [("3",)]
     assert "changed.b" in capsys.readouterr().err
