@@ -1,4 +1,4 @@
-"""An encoder's and a decoder's graphs that write sequences together, without torch."""
+"""Graphs that write sequences: an encoder's and a decoder's, or a decoder's alone; no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.export.runtime import OnnxModel
 from pipeline.export.search import search_sequences
 from pipeline.tasks.base import IGNORE_INDEX, Arrays, FloatArray, IntArray
 from pipeline.tasks.encoder_decoder import source_lengths
-from pipeline.tasks.generation import DECODER_IDS, SEQUENCES, Search
+from pipeline.tasks.generation import DECODER_IDS, PROMPT_LENGTH, SEQUENCES, Search
 
 
 class GeneratingModel(OnnxModel):
@@ -65,7 +65,58 @@ class GeneratingModel(OnnxModel):
         return np.concatenate([begin, known[:, :-1]], axis=1)
 
 
+class ContinuingModel(OnnxModel):
+    """A decoder's graph that is run for each token on the prompt and all tokens since.
+
+    Args:
+        path: The graph; the search's settings lie beside it.
+        num_threads: Threads of one call; by default one for each physical core.
+
+    Raises:
+        CheckpointError: If a file is missing or damaged.
+    """
+
+    def __init__(self, path: Path, *, num_threads: int | None = None) -> None:
+        super().__init__(path, num_threads=num_threads)
+        self._search = Search.model_validate(read_json(search_file(path)))
+
+    def run(self, batch: Arrays) -> Arrays:
+        """The graph's results for a batch, and what continues each row's first tokens.
+
+        Args:
+            batch: With `prompt_length` `[batch]`, how many tokens of `input_ids` are continued.
+
+        Returns:
+            `sequences` `[batch, length]`, see `pipeline.tasks.generation`, and `logits`.
+        """
+        lengths = batch[PROMPT_LENGTH]
+        width = max(int(lengths.max(initial=1)), 1)
+        places = np.arange(width)
+        ids = np.where(
+            places < lengths[:, np.newaxis],
+            batch["input_ids"][:, :width],
+            self._search.pad_token_id,
+        )
+        prompts = np.take_along_axis(ids, (places + lengths[:, np.newaxis]) % width, 1)
+
+        def step(begun: IntArray, rows: IntArray) -> FloatArray:
+            known = begun.shape[1] - width + lengths[rows]
+            places = np.arange(begun.shape[1])
+            order = (places - known[:, np.newaxis]) % begun.shape[1]
+            given = {
+                "input_ids": np.take_along_axis(begun, order, 1),
+                "attention_mask": (places < known[:, np.newaxis]).astype(np.int64),
+            }
+            logits: FloatArray = super(ContinuingModel, self).run(given)["logits"]
+            return logits[np.arange(len(known)), known - 1]
+
+        written = search_sequences(step, self._search, lengths, prompts)
+        return {**super().run(batch), SEQUENCES: written}
+
+
 def open_graph(path: Path, *, num_threads: int | None = None) -> OnnxModel:
     """Opens an exported model, of one graph or of those that write sequences."""
-    made = GeneratingModel if search_file(path).is_file() else OnnxModel
+    made: type[OnnxModel] = OnnxModel
+    if search_file(path).is_file():
+        made = GeneratingModel if encoder_file(path).is_file() else ContinuingModel
     return made(path, num_threads=num_threads)

@@ -18,34 +18,42 @@ _NEVER = -1.0e9
 """A score below that of any sequence."""
 
 
-def search_sequences(step: Step, search: Search, input_lengths: IntArray) -> IntArray:
+def search_sequences(
+    step: Step, search: Search, input_lengths: IntArray, prompts: IntArray | None = None
+) -> IntArray:
     """Finds a sequence for each row of a batch.
 
     Args:
         step: The model.
         search: How.
         input_lengths: Tokens of each row's input, `[batch]`.
+        prompts: What the rows continue, padded on the left, `[batch, width]`; by default the start
+            tokens of the search.
 
     Returns:
-        `[batch, length]`: what follows the start tokens; padding after a row's end.
+        `[batch, length]`: what follows; padding after a row's end.
     """
     limits = search.limits(input_lengths)
     if not len(limits):
         return np.zeros((0, 0), np.int64)
-    found = _greedy(step, search, limits) if search.num_beams == 1 else _beams(step, search, limits)
+    if prompts is None:
+        prompts = np.tile(np.array(search.start_token_ids, np.int64), (len(limits), 1))
+    find = _greedy if search.num_beams == 1 else _beams
+    found = find(step, search, limits, prompts)
     is_end = np.isin(found, search.eos_token_ids)
     after = np.cumsum(is_end, axis=1) - is_end > 0
     return np.where(after, search.pad_token_id, found)
 
 
-def _greedy(step: Step, search: Search, limits: IntArray) -> IntArray:
+def _greedy(step: Step, search: Search, limits: IntArray, prompts: IntArray) -> IntArray:
     """Takes the likeliest token each time; rows that have ended cost nothing more."""
-    start = len(search.start_token_ids)
-    made = _begun((len(limits), int(limits.max()) + start), search)
+    start = prompts.shape[1]
+    made = _with_room(prompts, int(limits.max()), search)
     going = np.arange(len(limits))
     for length in range(start, made.shape[1]):
         begun = made[going, :length]
-        scores = _allowed(step(begun, going), begun, search, limits[going])
+        due = length - start + 1 >= limits[going]
+        scores = _allowed(step(begun, going), begun, search, due)
         made[going, length] = scores.argmax(axis=1)
         going = going[~np.isin(made[going, length], search.eos_token_ids)]
         if not len(going):
@@ -53,12 +61,12 @@ def _greedy(step: Step, search: Search, limits: IntArray) -> IntArray:
     return made[:, start:]
 
 
-def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
+def _beams(step: Step, search: Search, limits: IntArray, prompts: IntArray) -> IntArray:
     """Follows several hypotheses a row; the same rules as transformers' `_beam_search`."""
     rows, beams, most = len(limits), search.num_beams, int(limits.max())
     kept = max(2, 1 + len(search.eos_token_ids)) * beams
-    start = len(search.start_token_ids)
-    going = _begun((rows, beams, most + start), search)
+    start = prompts.shape[1]
+    going = np.repeat(_with_room(prompts, most, search)[:, np.newaxis], beams, axis=1)
     done = going.copy()
     going_scores = np.full((rows, beams), _NEVER)
     going_scores[:, 0] = 0.0
@@ -69,7 +77,7 @@ def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
     for written in range(1, most + 1):
         length = start + written - 1
         begun = going[:, :, :length].reshape(rows * beams, length)
-        logs = _allowed(_log_softmax(step(begun, numbers)), begun, search, of_beams)
+        logs = _allowed(_log_softmax(step(begun, numbers)), begun, search, written >= of_beams)
         total = (logs.reshape(rows, beams, -1) + going_scores[..., None]).reshape(rows, -1)
         best = _largest(total, kept)
         scores = np.take_along_axis(total, best, 1)
@@ -100,15 +108,19 @@ def _beams(step: Step, search: Search, limits: IntArray) -> IntArray:
     return done[:, 0, start:]
 
 
-def _begun(shape: tuple[int, ...], search: Search) -> IntArray:
-    """Sequences of the start tokens, padded."""
-    made = np.full(shape, search.pad_token_id, np.int64)
-    made[..., : len(search.start_token_ids)] = search.start_token_ids
-    return made
+def _with_room(prompts: IntArray, room: int, search: Search) -> IntArray:
+    """Prompts with padding for as many tokens behind them, `[rows, width + room]`."""
+    behind = np.full((len(prompts), room), search.pad_token_id, np.int64)
+    return np.concatenate([prompts, behind], axis=1)
 
 
-def _allowed(scores: FloatArray, begun: IntArray, search: Search, limits: IntArray) -> FloatArray:
-    """Scores `[rows, vocabulary]` without what must not follow sequences `[rows, length]`."""
+def _allowed(
+    scores: FloatArray, begun: IntArray, search: Search, due: npt.NDArray[np.bool_]
+) -> FloatArray:
+    """Scores `[rows, vocabulary]` without what must not follow sequences `[rows, length]`.
+
+    Rows that are due, `[rows]`, end.
+    """
     scores = scores.astype(np.float64)
     length, size = begun.shape[1], search.no_repeat_ngram_size
     if size and length >= size:
@@ -118,7 +130,6 @@ def _allowed(scores: FloatArray, begun: IntArray, search: Search, limits: IntArr
         scores[row, windows[row, place, -1]] = -np.inf
     if search.pad_token_id not in search.eos_token_ids:
         scores[:, search.pad_token_id] = -np.inf
-    due = length - len(search.start_token_ids) + 1 >= limits
     scores[due] = -np.inf
     scores[due, search.eos_token_ids[0]] = 0.0
     return scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,6 +21,7 @@ from pipeline.tasks.base import (
     Arrays,
     Batch,
     Column,
+    ExportSpec,
     FloatArray,
     IntArray,
     MetricSpec,
@@ -34,8 +36,10 @@ from pipeline.tasks.columns import (
     require_columns,
 )
 from pipeline.tasks.generation import (
+    PROMPT_LENGTH,
     SEQUENCES,
     GenerationOptions,
+    Search,
     generate,
     search_of,
     texts_of,
@@ -167,7 +171,7 @@ class CausalLanguageModel(Task):
             batch["labels"], _ = pad_lists(
                 rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=pad_to_multiple_of
             )
-        batch["prompt_length"] = rows["prompt_length"].to_numpy().astype(np.int64)
+        batch[PROMPT_LENGTH] = rows[PROMPT_LENGTH].to_numpy().astype(np.int64)
         return batch
 
     def build_model(
@@ -197,7 +201,7 @@ class CausalLanguageModel(Task):
         """
         import torch
 
-        logits, lengths = outputs["logits"], batch["prompt_length"]
+        logits, lengths = outputs["logits"], batch[PROMPT_LENGTH]
         last = (lengths - 1).clamp(min=0)
         rows = torch.arange(len(last), device=last.device)
         found = {"next_token": logits[rows, last].argmax(dim=-1)}
@@ -215,14 +219,27 @@ class CausalLanguageModel(Task):
 
         assert self._options.generation is not None
         assert self._tokenizer is not None, "attach was not called"
-        lengths = batch["prompt_length"]
+        lengths = batch[PROMPT_LENGTH]
         width = max(int(lengths.max()), 1)
         mask = torch.arange(width, device=lengths.device) < lengths[:, None]
         pad = int(self._tokenizer.pad_token_id)
         ids = batch["input_ids"][:, :width].masked_fill(~mask, pad)
-        search = search_of(model, self._options.generation, pad_token_id=pad)
-        self._ends = search.eos_token_ids
+        search = self._search(model, self._options.generation)
         return generate(model, {"input_ids": ids, "attention_mask": mask.long()}, search, lengths)
+
+    def _search(self, model: PreTrainedModel, options: GenerationOptions) -> Search:
+        assert self._tokenizer is not None, "attach was not called"
+        search = search_of(model, options, pad_token_id=int(self._tokenizer.pad_token_id))
+        self._ends = search.eos_token_ids
+        return search
+
+    def export_spec(self, model: PreTrainedModel) -> ExportSpec:
+        """Tokens in, logits out; and how rows are continued, if they are."""
+        spec = super().export_spec(model)
+        if self._options.generation is None:
+            return spec
+        search = self._search(model, self._options.generation)
+        return replace(spec, search=search.model_dump(mode="json"))
 
     def decode(
         self,
@@ -238,7 +255,9 @@ class CausalLanguageModel(Task):
             `num_tokens` (int64): null where rows have nothing to learn from.
         """
         assert self._tokenizer is not None, "attach was not called"
-        found = self._of_logits(outputs["logits"], rows) if "logits" in outputs else dict(outputs)
+        found = dict(outputs)
+        if "logits" in outputs:
+            found |= self._of_logits(outputs["logits"], rows)
         written = found.get(SEQUENCES, np.asarray(found["next_token"])[:, np.newaxis])
         ends = self._ends if SEQUENCES in found else ()
         count = rows.num_rows
@@ -258,8 +277,8 @@ class CausalLanguageModel(Task):
         )
 
     def _of_logits(self, logits: FloatArray, rows: pa.Table) -> dict[str, npt.NDArray[Any]]:
-        """What `predict` gives, of an exported graph's logits, which write nothing."""
-        last = np.maximum(rows["prompt_length"].to_numpy() - 1, 0)
+        """What `predict` gives of tokens, of an exported graph's logits."""
+        last = np.maximum(rows[PROMPT_LENGTH].to_numpy() - 1, 0)
         found: dict[str, npt.NDArray[Any]] = {
             "next_token": logits[np.arange(len(last)), last].argmax(axis=-1)
         }

@@ -21,6 +21,9 @@ SEQUENCES = "sequences"
 """The name of generated token ids among what `Task.predict` gives: `[batch, length]` int64, what
 was given to begin with left out; after its end a row is filled with the padding id."""
 
+PROMPT_LENGTH = "prompt_length"
+"""In a batch for a decoder alone, how many tokens of each row are continued, `[batch]`."""
+
 DECODER_IDS = "decoder_input_ids"
 """What a decoder has read so far, among the inputs of an exported graph: `[batch, length]`."""
 

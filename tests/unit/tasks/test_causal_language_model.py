@@ -80,7 +80,7 @@ class TestTexts(_Contract):
 
 
 class TestPrompts(_Contract):
-    options: ClassVar[dict[str, Any]] = {"form": "prompt"}
+    options: ClassVar[dict[str, Any]] = {"form": "prompt", "generation": {"max_new_tokens": 6}}
 
     def rows(self) -> pa.Table:
         return pa.table(
