@@ -107,8 +107,9 @@ class ContinuingModel(OnnxModel):
                 "input_ids": np.take_along_axis(begun, order, 1),
                 "attention_mask": (places < known[:, np.newaxis]).astype(np.int64),
             }
-            logits: FloatArray = super(ContinuingModel, self).run(given)["logits"]
-            return logits[np.arange(len(known)), known - 1]
+            logits = super(ContinuingModel, self).run(given)["logits"]
+            last: FloatArray = logits[np.arange(len(known)), known - 1]
+            return last
 
         written = search_sequences(step, self._search, lengths, prompts)
         return {**super().run(batch), SEQUENCES: written}
