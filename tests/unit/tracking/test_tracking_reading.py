@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,11 @@ def start(
     parent: str | None = None,
     store: str | None = None,
 ) -> RunLog:
-    """A run whose journal waits: the reader delivers it, without a sender process."""
+    """A run whose journal waits: the reader delivers it, without a sender process.
+
+    It begins in a later millisecond than the one before, so that one of them is the newer.
+    """
+    time.sleep(0.002)
     journal = JournalWriter(journal_directory(root, key))
     journal.append(
         "open",
