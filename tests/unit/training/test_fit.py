@@ -22,6 +22,7 @@ from pipeline.training.module import FineTuner
 from pipeline.training.progress import CurvePoint
 from pipeline.training.randomness import seed_initialisation
 from pipeline.training.watching import Watcher
+from tests.checkpoints import write_checkpoint
 from tests.training_project import config, write_project
 
 torch.set_num_threads(1)
@@ -296,10 +297,14 @@ def test_bf16_trains_close_to_float32_and_weights_stay_float32(train: Train) -> 
     assert coarse[3]["train/loss"] == pytest.approx(precise[3]["train/loss"], rel=0.05)
 
 
-def test_a_compiled_model_learns_the_same(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_model_learns_the_same(
+    train: Train, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_checkpoint("bert", project / "shallow", num_hidden_layers=1)
+    shallow = {"source": "directory", "location": "shallow"}
     # Without code generation, which takes a minute, the whole capture of both passes is left.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    common: dict[str, Any] = {"model": {"dropout": 0.0}}
+    common: dict[str, Any] = {"model": {"dropout": 0.0, "checkpoint": shallow}}
     steps: dict[str, Any] = {"max_steps": 3, "precision": "fp32"}
     plain, _, logged = train(trainer=steps, **common)
     compiled, _, again = train(trainer={**steps, "compile": True}, **common)
