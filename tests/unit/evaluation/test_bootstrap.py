@@ -100,12 +100,22 @@ def test_without_bias_the_bounds_are_the_plain_percentiles() -> None:
 
 
 def test_resamples_above_the_value_move_the_bounds_down() -> None:
-    """By hand: a fifth of them is below, so z = -0.8416 and the levels are Φ(2z ± 1.96)."""
+    """By hand: 45 of 100 are below, so z = -0.12566 and the levels are Φ(2z ± 1.96)."""
     resamples = np.arange(10_001) / 10_000
-    found = intervals({"x": 0.2}, {"x": resamples}, 0.95)["x"]
+    found = intervals({"x": 0.45}, {"x": resamples}, 0.95)["x"]
     normal = NormalDist()
-    assert found.low == pytest.approx(normal.cdf(2 * -0.84162 - 1.95996), abs=2e-4)
-    assert found.high == pytest.approx(normal.cdf(2 * -0.84162 + 1.95996), abs=2e-4)
+    assert found.low == pytest.approx(normal.cdf(2 * -0.12566 - 1.95996), abs=2e-4)
+    assert found.high == pytest.approx(normal.cdf(2 * -0.12566 + 1.95996), abs=2e-4)
+
+
+@pytest.mark.parametrize(("shift", "floor"), [(0.0, 0.0), (-1.0, -np.inf)])
+def test_a_large_bias_moves_the_bounds_and_leaves_their_width(shift: float, floor: float) -> None:
+    """All resamples are above the value, as they are of a calibration error."""
+    resamples = 0.3 + shift + np.arange(10_001) / 10_000
+    found = intervals({"x": 0.25 + shift}, {"x": resamples}, 0.9)["x"]
+    bias = 0.8 - 0.25
+    assert found.low == pytest.approx(max(0.35 + shift - 2 * bias, floor))
+    assert found.high == pytest.approx(1.25 + shift - 2 * bias)
 
 
 def test_resamples_in_which_a_metric_is_undefined_do_not_count() -> None:

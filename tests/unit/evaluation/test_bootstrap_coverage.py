@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import special, stats
 
 from pipeline.evaluation.bootstrap import differences, intervals, weights_in_chunks
-from pipeline.metrics.classification import averages, label_counts, log_losses
+from pipeline.metrics.classification import (
+    averages,
+    expected_calibration_error,
+    label_counts,
+    log_losses,
+)
 from pipeline.tasks.base import FloatArray, IntArray
 
 SAMPLES = 1_000
@@ -92,6 +98,27 @@ class Texts:
         references = self._generator.choice(3, num_rows, p=[0.5, 0.3, 0.2])
         logits = 2 * np.eye(3)[references] + self._generator.normal(0, 1, (num_rows, 3))
         return references, special.softmax(1.3 * logits, axis=1)
+
+
+@pytest.mark.parametrize(("num_rows", "least"), [(150, 0.8), (500, 0.85)])
+def test_most_intervals_hold_the_true_calibration_error(num_rows: int, least: float) -> None:
+    """A model that is too sure of itself; its error of few rows is too high by half."""
+    generator = np.random.default_rng(0)
+
+    def draw(count: int) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+        sure = 0.4 + 0.6 * generator.beta(6, 2, count)
+        return generator.random(count) < special.expit(special.logit(sure) / 1.15), sure
+
+    truth = expected_calibration_error(*draw(1_000_000))[0]
+    drawn = weights(num_rows, 400)
+    held = 0
+    for _ in range(200):
+        rows = draw(num_rows)
+        value = float(expected_calibration_error(*rows)[0])
+        found = intervals({"x": value}, {"x": expected_calibration_error(*rows, drawn)}, 0.95)["x"]
+        assert found.low < found.high
+        held += found.low <= truth <= found.high
+    assert held / 200 >= least
 
 
 def metrics(references: IntArray, scores: FloatArray, drawn: IntArray) -> dict[str, FloatArray]:
