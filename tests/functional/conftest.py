@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from pipeline.tracking.store import ensure_database
 from tests.functional.project import Project, make_project
 
 
@@ -19,10 +20,31 @@ def project(repository: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def _finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The one finished project of this test run; workers share it, tests copy it."""
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of this test run, which all its workers share."""
     base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def _empty_store(_shared: Path) -> Path:
+    """An MLflow database without runs; one worker makes it, tests copy it."""
+    database = _shared / "empty-store" / "mlflow.db"
+    ensure_database(database, artifacts=database.with_name("mlruns"))
+    return database
+
+
+@pytest.fixture
+def tracked(project: Project, _empty_store: Path) -> Project:
+    """A fresh clone whose tracking store is there, as it takes seconds to make."""
+    shutil.copyfile(_empty_store, project.root / "mlflow.db")
+    return project
+
+
+@pytest.fixture(scope="session")
+def _finished(repository: Path, _shared: Path) -> Project:
+    """The one finished project of this test run; workers share it, tests copy it."""
+    shared = _shared / "finished"
     with FileLock(shared.with_suffix(".lock")):
         if not (shared / ".complete").exists():
             shutil.rmtree(shared, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -9,8 +11,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
+
+from pipeline.cli import main
 
 SMALL: dict[str, Any] = {
     "experiment": "sports_news",
@@ -70,6 +75,19 @@ class Project:
     def pipeline(self, *arguments: str, code: int | None = 0, stdin: str = "") -> str:
         """Runs `python -m pipeline`."""
         return self.run("python", "-m", "pipeline", *arguments, code=code, stdin=stdin)
+
+    def call(self, *arguments: str, code: int = 0) -> str:
+        """Does what `python -m pipeline` does in this process, which has imported the libraries."""
+        said = io.StringIO()
+        with (
+            patch.dict(os.environ, self._environment({})),
+            contextlib.chdir(self.root),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            done = main(arguments)
+        assert done == code, said.getvalue()
+        return said.getvalue()
 
     def set_params(self, **sections: Any) -> None:
         """Replaces sections of `params.yaml`."""

@@ -20,7 +20,7 @@ from tests.functional.project import Project
 
 pytestmark = pytest.mark.functional
 
-LONGER = ("seeds=2", "trainer.max_epochs=4", "trainer.state_interval_seconds=0.05")
+LONGER = ("seeds=2", "trainer.max_epochs=3", "trainer.state_interval_seconds=0.05")
 
 
 def steps_of(project: Project, seed: int) -> list[int]:
@@ -55,24 +55,24 @@ def weights(project: Project) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_group_that_was_killed_and_interrupted_goes_on_and_ends_alike(
-    project: Project, tmp_path: Path
+    tracked: Project, tmp_path: Path
 ) -> None:
-    project.pipeline("prepare", *LONGER)
-    undisturbed = project.copy(tmp_path / "undisturbed")
-    undisturbed.pipeline("train", *LONGER)
+    tracked.call("prepare", *LONGER)
+    undisturbed = tracked.copy(tmp_path / "undisturbed")
+    undisturbed.call("train", *LONGER)
 
-    stop(project, signal.SIGKILL, seed=1, step=20)
-    assert list(weights(project)) == ["seed0"]
-    told = stop(project, signal.SIGINT, seed=1, step=60)
+    stop(tracked, signal.SIGKILL, seed=1, step=15)
+    assert list(weights(tracked)) == ["seed0"]
+    told = stop(tracked, signal.SIGINT, seed=1, step=45)
     assert "seed 0 is trained already" in told
     assert "resum" in told.lower(), "seed 1 went on from its state"
     assert "same command" in told
     assert "Traceback" not in told
-    project.pipeline("train", *LONGER)
+    tracked.call("train", *LONGER)
 
-    assert weights(project) == weights(undisturbed)
-    assert set(weights(project)) == {"seed0", "seed1"}
-    reader = RunReader(TrackingConfig(), project.root)
+    assert weights(tracked) == weights(undisturbed)
+    assert set(weights(tracked)) == {"seed0", "seed1"}
+    reader = RunReader(TrackingConfig(), tracked.root)
     (group,) = reader.latest(roles={"group"})
     members = reader.children(group.run_id)
     assert {run.status for run in (group, *members)} == {"FINISHED"}
@@ -83,13 +83,13 @@ def test_a_group_that_was_killed_and_interrupted_goes_on_and_ends_alike(
         assert set(counts.values()) == {1}
 
 
-def test_evaluated_seeds_are_a_group_in_mlflow_as_on_disk(project: Project) -> None:
-    told = project.pipeline("evaluate", "seeds=[3,5]")
+def test_evaluated_seeds_are_a_group_in_mlflow_as_on_disk(tracked: Project) -> None:
+    told = tracked.call("evaluate", "seeds=[3,5]")
     assert "python -m pipeline compare" in told
     assert told.count("prepared newsroom_sports") == 1
 
-    values = {seed: measured(project, seed) for seed in (3, 5)}
-    reader = RunReader(TrackingConfig(), project.root)
+    values = {seed: measured(tracked, seed) for seed in (3, 5)}
+    reader = RunReader(TrackingConfig(), tracked.root)
     (group,) = reader.latest(roles={"group"})
     assert group.metrics["group/test/accuracy_mean"] == statistics.fmean(values.values())
     assert {
@@ -97,7 +97,7 @@ def test_evaluated_seeds_are_a_group_in_mlflow_as_on_disk(project: Project) -> N
         for run in reader.children(group.run_id)
     } == values
     before = reader.history(group.run_id, "group/test/accuracy_mean")
-    again = project.pipeline("evaluate", "seeds=[3,5]")
+    again = tracked.call("evaluate", "seeds=[3,5]")
     assert "seeds 3, 5 are trained already" in again
     assert reader.history(group.run_id, "group/test/accuracy_mean") == before
     assert len(reader.latest(roles={"model"})) == 2
@@ -117,6 +117,6 @@ def measured(project: Project, seed: int) -> float:
 
 
 def test_hydra_s_notation_of_several_values_is_answered_with_ours(project: Project) -> None:
-    told = project.pipeline("train", "seed=1,2", code=2)
+    told = project.call("train", "seed=1,2", code=2)
     assert "write seeds=[1,2], which trains one model for each" in told
     assert not (project.root / "runs").exists()
