@@ -92,6 +92,7 @@ def write_stages(
     task_kind: str = "text_classification",
     task_options: Mapping[str, Any] | None = None,
     cleaning: Sequence[Any] = (WhitespaceStep(step="whitespace"),),
+    **config: Any,
 ) -> Outputs:
     """Writes `outputs/` as prepare, train and evaluate do, with untrained weights.
 
@@ -101,6 +102,7 @@ def write_stages(
         task_kind: Name of the task.
         task_options: Its options.
         cleaning: Steps that texts to predict for go through.
+        **config: Entries of the config of a checkpoint of `tests.checkpoints`.
     """
     import torch
 
@@ -122,7 +124,7 @@ def write_stages(
         texts = splits["train"]["text"].to_pylist()
         tokenizer = make_tokenizer(section, root=root, train_texts=texts)
     else:
-        directory = write_checkpoint(kind, root / "checkpoint")
+        directory = write_checkpoint(kind, root / "checkpoint", **config)
         tokenizer = load_tokenizer(directory)
         tokenizer.model_max_length = MAX_LENGTH
         section = section.model_copy(update={"architecture": None})

@@ -66,19 +66,20 @@ def test_the_graph_gives_the_logits_of_the_trained_model(exported: Exported) -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "task_kind"),
+    ("kind", "task_kind", "config"),
     [
-        ("bert", "token_classification"),
-        ("gpt2", "text_classification"),
-        ("gpt2", "token_classification"),
-        ("bilstm", "text_classification"),
-        ("bilstm", "token_classification"),
+        ("bert", "token_classification", {"num_hidden_layers": 1}),
+        ("gpt2", "text_classification", {"n_layer": 1}),
+        ("gpt2", "token_classification", {"n_layer": 1}),
+        ("bilstm", "text_classification", {}),
+        ("bilstm", "token_classification", {}),
     ],
 )
 def test_graphs_of_other_families_and_tasks_give_the_logits_too(
-    tmp_path: Path, kind: str, task_kind: str
+    tmp_path: Path, kind: str, task_kind: str, config: dict[str, Any]
 ) -> None:
-    check_parity(run(tmp_path, write_stages(tmp_path, kind, task_kind=task_kind)))
+    outputs = write_stages(tmp_path, kind, task_kind=task_kind, **config)
+    check_parity(run(tmp_path, outputs))
 
 
 def test_the_directory_has_all_that_serving_needs(exported: Exported) -> None:
