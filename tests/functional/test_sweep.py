@@ -28,11 +28,12 @@ TINY: dict[str, Any] = {
         "model=bert_scratch",
         "method=full",
         "model.architecture.hidden_size=32",
-        "trainer.max_epochs=4",
+        "model.architecture.num_layers=1",
+        "trainer.max_epochs=3",
         "trainer.max_tokens_per_batch=1024",
         "trainer.state_interval_seconds=0.05",
     ],
-    "n_trials": 5,
+    "n_trials": 4,
     "workers": 2,
     "threads": 1,
     "sampler": {"kind": "tpe", "n_startup_trials": 2},
@@ -103,33 +104,33 @@ def training(project: Project, name: str) -> bool:
 
 
 @pytest.mark.slow
-def test_a_sweep_survives_kills_and_ends_as_a_pinned_experiment(project: Project) -> None:
-    add_sweep(project, "tiny")
-    driver = project.start("python", "-m", "pipeline", "sweep", "tiny")
-    wait_until(lambda: ended(project, "tiny") >= 1 and training(project, "tiny"), driver)
+def test_a_sweep_survives_kills_and_ends_as_a_pinned_experiment(tracked: Project) -> None:
+    add_sweep(tracked, "tiny")
+    driver = tracked.start("python", "-m", "pipeline", "sweep", "tiny")
+    wait_until(lambda: ended(tracked, "tiny") >= 1 and training(tracked, "tiny"), driver)
     os.kill(workers_of(driver)[0].pid, signal.SIGKILL)
-    before = ended(project, "tiny")
-    wait_until(lambda: ended(project, "tiny") > before and training(project, "tiny"), driver)
+    before = ended(tracked, "tiny")
+    wait_until(lambda: ended(tracked, "tiny") > before and training(tracked, "tiny"), driver)
     orphans = workers_of(driver)
     driver.kill()
     driver.communicate()
     wait_until(lambda: not any(orphan.is_running() for orphan in orphans))
-    found = study(project, "tiny")
+    found = study(tracked, "tiny")
     lost = {trial.number for trial in found.of("running")}
     finished = {trial.number: trial for trial in found.finished}
     assert lost
-    assert "not running" in project.pipeline("sweep", "status", "tiny")
+    assert "not running" in tracked.call("sweep", "status", "tiny")
 
-    output = project.pipeline("sweep", "tiny")
-    record = study(project, "tiny")
-    assert [trial.number for trial in record.trials] == list(range(5))
+    output = tracked.call("sweep", "tiny")
+    record = study(tracked, "tiny")
+    assert [trial.number for trial in record.trials] == list(range(4))
     assert {trial.outcome for trial in record.trials} <= {"complete", "pruned"}
     assert lost <= {trial.number for trial in record.finished}
     assert all(record.trials[number] == trial for number, trial in finished.items())
     assert record.trials[0].params == TINY["initial"][0]
 
     (parent,) = ask_store(
-        project,
+        tracked,
         "SELECT runs.run_uuid, status FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
         "WHERE key = 'sweep_role' AND value = 'study'",
     )
@@ -137,51 +138,51 @@ def test_a_sweep_survives_kills_and_ends_as_a_pinned_experiment(project: Project
     expected = [
         (trial.number, trial.outcome, STATUSES[trial.outcome], parent[0]) for trial in record.trials
     ]
-    assert ask_store(project, TRIALS) == expected, "each trial once, with its state"
-    assert not ask_store(project, "SELECT name FROM runs WHERE status = 'RUNNING'")
+    assert ask_store(tracked, TRIALS) == expected, "each trial once, with its state"
+    assert not ask_store(tracked, "SELECT name FROM runs WHERE status = 'RUNNING'")
     assert "runs/sweeps/tiny/report/report.html" in output
-    assert (project.root / "runs/sweeps/tiny/report/report.html").is_file()
+    assert (tracked.root / "runs/sweeps/tiny/report/report.html").is_file()
 
-    project.pipeline("sweep", "promote", "tiny")
-    project.run("dvc", "repro", "train")
-    manifest = Manifest.read(project.root / "outputs" / "model")
+    tracked.call("sweep", "promote", "tiny")
+    tracked.run("dvc", "repro", "train")
+    manifest = Manifest.read(tracked.root / "outputs" / "model")
     assert record.best is not None
     assert manifest.validation["accuracy"] == record.best.values[0]
     wanted = record.best.metrics or {}
     assert manifest.validation == {name: wanted[name] for name in manifest.validation}
     other = next(trial for trial in record.of("complete") if trial != record.best)
-    refused = project.pipeline("sweep", "promote", "tiny", "--trial", str(other.number), code=2)
+    refused = tracked.call("sweep", "promote", "tiny", "--trial", str(other.number), code=2)
     assert "tiny_best" in refused
     assert "--overwrite" in refused
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_sweep_which_goes_on_up_to_its_number_of_trials(project: Project) -> None:
-    add_sweep(project, "tiny", n_trials=3, confirm={"seeds": 0}, initial=[])
-    driver = project.start("python", "-m", "pipeline", "sweep", "tiny")
-    wait_until(lambda: ended(project, "tiny") >= 1 and training(project, "tiny"), driver)
+def test_ctrl_c_stops_a_sweep_which_goes_on_up_to_its_number_of_trials(tracked: Project) -> None:
+    add_sweep(tracked, "tiny", n_trials=3, confirm={"seeds": 0}, initial=[])
+    driver = tracked.start("python", "-m", "pipeline", "sweep", "tiny")
+    wait_until(lambda: ended(tracked, "tiny") >= 1 and training(tracked, "tiny"), driver)
     os.kill(driver.pid, signal.SIGINT)
     output, _ = driver.communicate(timeout=120)
     assert driver.returncode == 130, output
     assert "run the same command again" in output
     assert "Traceback" not in output
-    stopped = study(project, "tiny")
+    stopped = study(tracked, "tiny")
     assert not stopped.of("running")
-    assert not ask_store(project, "SELECT name FROM runs WHERE status = 'RUNNING'")
+    assert not ask_store(tracked, "SELECT name FROM runs WHERE status = 'RUNNING'")
 
-    project.pipeline("sweep", "tiny")
-    record = study(project, "tiny")
+    tracked.call("sweep", "tiny")
+    record = study(tracked, "tiny")
     assert [trial.number for trial in record.finished] == [0, 1, 2]
-    project.pipeline("sweep", "tiny", "n_trials=4", "workers=1", "keep_models=2")
-    assert len(study(project, "tiny").finished) == 4
-    kept = list((project.root / "runs/sweeps/tiny/trials").glob("*/seed0/model"))
+    tracked.call("sweep", "tiny", "n_trials=4", "workers=1", "keep_models=2")
+    assert len(study(tracked, "tiny").finished) == 4
+    kept = list((tracked.root / "runs/sweeps/tiny/trials").glob("*/seed0/model"))
     assert len(kept) <= 2
-    shutdown = project.pipeline("sweep", "tiny", "optimizer.weight_decay=0.1", code=2)
+    shutdown = tracked.call("sweep", "tiny", "optimizer.weight_decay=0.1", code=2)
     assert "searches something else" in shutdown
 
 
 def test_failed_trials_are_recorded_with_their_reasons_and_the_sweep_goes_on(
-    project: Project,
+    tracked: Project,
 ) -> None:
     space = {
         "optimizer.lr": {"type": "choice", "choices": [3.0e-3, 1.0e20]},
@@ -191,7 +192,7 @@ def test_failed_trials_are_recorded_with_their_reasons_and_the_sweep_goes_on(
     overrides = [*TINY["overrides"], "trainer.max_epochs=1"]
     further: dict[str, Any] = {"confirm": {"seeds": 0}, "initial": [], "pruner": {"kind": "none"}}
     add_sweep(
-        project,
+        tracked,
         "grid",
         space=space,
         sampler={"kind": "grid"},
@@ -200,26 +201,26 @@ def test_failed_trials_are_recorded_with_their_reasons_and_the_sweep_goes_on(
         stop={"failures_in_a_row": 8},
         **further,
     )
-    output = project.pipeline("sweep", "grid")
+    output = tracked.call("sweep", "grid")
     assert "Traceback" not in output
-    record = study(project, "grid")
+    record = study(tracked, "grid")
     assert len(record.trials) == 8, "a grid ends when every point was tried"
     reasons = [trial.reason for trial in record.of("failed")]
     assert sum("give num_warmup_steps or warmup_ratio" in reason for reason in reasons) == 2
     assert sum("diverged" in reason for reason in reasons) == 3
     assert len(record.of("complete")) == 3
     expected = [(trial.number, trial.outcome, STATUSES[trial.outcome]) for trial in record.trials]
-    assert [row[:3] for row in ask_store(project, TRIALS)] == expected
+    assert [row[:3] for row in ask_store(tracked, TRIALS)] == expected
 
 
 def test_an_uninterrupted_sweep_and_an_interrupted_one_draw_the_same_trials(
-    project: Project, tmp_path: Path
+    tracked: Project, tmp_path: Path
 ) -> None:
-    add_sweep(project, "tiny", n_trials=3, workers=1, confirm={"seeds": 0}, initial=[])
-    whole = project.copy(tmp_path / "whole")
-    whole.pipeline("sweep", "tiny")
+    add_sweep(tracked, "tiny", n_trials=3, workers=1, confirm={"seeds": 0}, initial=[])
+    whole = tracked.copy(tmp_path / "whole")
+    whole.call("sweep", "tiny")
     for number in (2, 3):
-        project.pipeline("sweep", "tiny", f"n_trials={number}")
-    one, other = study(whole, "tiny"), study(project, "tiny")
+        tracked.call("sweep", "tiny", f"n_trials={number}")
+    one, other = study(whole, "tiny"), study(tracked, "tiny")
     assert [t.params for t in one.trials] == [t.params for t in other.trials]
     assert [t.values for t in one.trials] == [t.values for t in other.trials]
