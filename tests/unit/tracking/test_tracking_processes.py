@@ -94,22 +94,7 @@ def locked(root: Path) -> Iterator[None]:
         process.communicate()
 
 
-def test_a_database_that_is_locked_in_the_middle(root: Path, points: Points) -> None:
-    run = start(root)
-    log_steps(run, range(300))
-    wait_until(lambda: len(points()) == 300, 120)
-    with locked(root):
-        begin = time.monotonic()
-        log_steps(run, range(300, 600))
-        assert time.monotonic() - begin < 1
-        time.sleep(1)
-    log_steps(run, range(600, 900))
-    run.finish()
-    assert sync(root).waiting == ()
-    assert points() == once(range(900))
-
-
-def test_a_database_that_is_locked_at_the_end(
+def test_a_database_that_is_locked_in_the_middle_and_at_the_end(
     root: Path,
     points: Points,
     query: Query,
@@ -122,19 +107,25 @@ def test_a_database_that_is_locked_at_the_end(
     log_steps(run, range(300))
     wait_until(lambda: len(points()) == 300, 120)
     with locked(root):
+        begin = time.monotonic()
         log_steps(run, range(300, 600))
+        assert time.monotonic() - begin < 1
+        time.sleep(1)
+    wait_until(lambda: len(points()) == 600, 120)
+    with locked(root):
+        log_steps(run, range(600, 900))
         assert ending_seconds(run) < LONGEST_ENDING_SECONDS
     assert "301 events wait for MLflow" in capsys.readouterr().err
     assert sync(root).waiting == ()
-    assert points() == once(range(600))
+    assert points() == once(range(900))
     assert query("SELECT status FROM runs") == [("FINISHED",)]
 
 
 @pytest.mark.slow
-def test_eight_processes_start_together_on_a_fresh_database(tmp_path: Path) -> None:
-    processes = [train(tmp_path, f"run{number}", 100, 0) for number in range(8)]
+def test_six_processes_start_together_on_a_fresh_database(tmp_path: Path) -> None:
+    processes = [train(tmp_path, f"run{number}", 100, 0) for number in range(6)]
     ends = [(process.communicate()[0], process.returncode) for process in processes]
-    assert [code for _, code in ends] == [0] * 8
+    assert [code for _, code in ends] == [0] * 6
     assert not any("Traceback" in said for said, _ in ends)
     wait_until(lambda: not senders(tmp_path), 120)
     assert sync(tmp_path).waiting == ()
@@ -146,7 +137,7 @@ def test_eight_processes_start_together_on_a_fresh_database(tmp_path: Path) -> N
     ).fetchall()
     experiments = connection.execute("SELECT count(*) FROM experiments").fetchone()
     connection.close()
-    assert sorted(stored) == sorted((f"run{number}", 100, 100) for number in range(8))
+    assert sorted(stored) == sorted((f"run{number}", 100, 100) for number in range(6))
     assert experiments == (2,)
 
 
