@@ -74,10 +74,12 @@ def accuracy(params: Mapping[str, Any]) -> float:
     return 0.9 - 0.05 * abs(math.log10(params["optimizer.lr"]) + 3.5)
 
 
-def mixed(count: int, num_objectives: int = 1) -> list[TrialRecord]:
+def mixed(
+    count: int, num_objectives: int = 1, space: Mapping[str, Any] = SPACE
+) -> list[TrialRecord]:
     """Trials of all outcomes, with learning curves where there is one objective."""
     trials = []
-    for number, params in enumerate(sampled(count)):
+    for number, params in enumerate(sampled(count, space)):
         value = accuracy(params)
         curve = {step: value * (1 - 0.5**step) for step in range(1, 5)}
         values = (value, 10 + number % 7, 90 + number % 5)[:num_objectives]

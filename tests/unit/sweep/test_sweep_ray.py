@@ -81,14 +81,8 @@ def test_ray_runs_jobs_within_its_resources_and_replaces_a_worker_that_is_killed
         waiting = crew.workers[1 - first.index]
         assert (waiting.is_ready, waiting.launched.death()) == (False, None)
 
-        crew.assign(first, make_job(root))
-        ended = poll_until(crew, is_over)[-1]
-        assert isinstance(ended, Ended)
-        assert ended.result.state == "complete", ended.result.reason
-        assert tracked(root, "study-0000").status == "FINISHED"
-
         quick_states = job_config(trainer={"state_interval_seconds": 0.001})
-        job = make_job(root, 1, quick_states, prunes=True)
+        job = make_job(root, 0, quick_states, prunes=True)
         crew.assign(first, job)
         poll_until(crew, has_validated)
         process.kill()
@@ -104,10 +98,11 @@ def test_ray_runs_jobs_within_its_resources_and_replaces_a_worker_that_is_killed
         crew.assign(crew.idle[0], job)
         ended = poll_until(crew, is_over)[-1]
         assert isinstance(ended, Ended)
-        assert ended.result.state == "complete"
+        assert ended.result.state == "complete", ended.result.reason
+        assert tracked(root, "study-0000").status == "FINISHED"
         assert "resuming after step" in JobLayout(Path(job.directory)).log.read_text()
 
-        stopped = make_job(root, 2, prunes=True)
+        stopped = make_job(root, 1, prunes=True)
         crew.assign(crew.idle[0], stopped)
         poll_until(crew, has_validated)
         [event] = crew.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from tests.reported_studies import (
     LR,
     THREE,
     TWO,
+    WARMUP,
     accuracy,
     mixed,
     only,
@@ -52,19 +54,34 @@ def written(known: StudyRecord, directory: Path, comparison: Comparison | None =
     return pictures
 
 
-def constant(count: int) -> list[TrialRecord]:
-    return [trial(n, params, 0.5) for n, params in enumerate(sampled(count))]
-
-
 ONE_PARAMETER = {"optimizer.lr": LR}
+TWO_PARAMETERS = {"optimizer.lr": LR, "scheduler.warmup_ratio": WARMUP}
+
+
+def whole() -> StudyRecord:
+    """A study of all outcomes over parameters of every kind."""
+    return record(mixed(12))
+
+
+def versus_default() -> Comparison:
+    return compare("accuracy", "maximize", {1: 0.9, 2: 0.92}, {1: 0.8, 2: 0.85}, 0.95)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a study of all outcomes with a comparison, written once."""
+    directory = tmp_path_factory.mktemp("whole") / "report"
+    assert written(whole(), directory, versus_default()) == EVERY | {"comparison"}
+    return directory
+
+
 SHAPES: dict[str, tuple[Callable[[], StudyRecord], set[str]]] = {
     "nothing": (lambda: record([]), set()),
     "one trial": (lambda: record(mixed(1)), {"history", "intermediate"}),
     "two trials": (lambda: record(mixed(2)), EVERY - {"importances", "contours"}),
-    "all outcomes": (lambda: record(mixed(20)), EVERY),
     "two objectives": (lambda: record(mixed(12, 2), TWO), EVERY - {"intermediate"} | {"pareto"}),
     "three objectives": (
-        lambda: record(mixed(8, 3), THREE),
+        lambda: record(mixed(8, 3, TWO_PARAMETERS), THREE, TWO_PARAMETERS),
         EVERY - {"intermediate"} | {"pareto"},
     ),
     "one trial of two objectives": (lambda: record(mixed(1, 2), TWO), {"history", "pareto"}),
@@ -75,7 +92,13 @@ SHAPES: dict[str, tuple[Callable[[], StudyRecord], set[str]]] = {
         ),
         {"history", "slices", "parallel"},
     ),
-    "constant values": (lambda: record(constant(8)), {"history", "slices", "parallel", "contours"}),
+    "constant values": (
+        lambda: record(
+            [trial(n, p, 0.5) for n, p in enumerate(sampled(8, TWO_PARAMETERS))],
+            space=TWO_PARAMETERS,
+        ),
+        {"history", "slices", "parallel", "contours"},
+    ),
     "all pruned": (
         lambda: record(only("pruned", reported={1: 0.4, 2: math.nan})),
         {"history", "intermediate"},
@@ -85,8 +108,9 @@ SHAPES: dict[str, tuple[Callable[[], StudyRecord], set[str]]] = {
         lambda: record(
             [
                 trial(n, p, accuracy(p), outcome="infeasible", violations={"size_mb": 3.0})
-                for n, p in enumerate(sampled(8))
-            ]
+                for n, p in enumerate(sampled(8, TWO_PARAMETERS))
+            ],
+            space=TWO_PARAMETERS,
         ),
         EVERY - {"intermediate"},
     ),
@@ -106,8 +130,9 @@ SHAPES: dict[str, tuple[Callable[[], StudyRecord], set[str]]] = {
         lambda: record(
             [
                 trial(n, p, accuracy(p), reported={101: 0.4, 205: 0.5, 7: 0.6})
-                for n, p in enumerate(sampled(6))
+                for n, p in enumerate(sampled(6, TWO_PARAMETERS))
             ],
+            space=TWO_PARAMETERS,
             pruner={"kind": "wilcoxon"},
             seeds=3,
         ),
@@ -145,19 +170,16 @@ def test_a_picture_that_fails_costs_no_report(
     assert (tmp_path / "report" / "slices.png").exists()
 
 
-def test_pictures_have_144_dots_per_inch_and_fit_a_page(tmp_path: Path) -> None:
-    comparison = compare("accuracy", "maximize", {1: 0.9, 2: 0.92}, {1: 0.8, 2: 0.85}, 0.95)
-    pictures = written(record(mixed(12)), tmp_path / "report", comparison)
-    assert pictures == EVERY | {"comparison"}
-    for name in pictures:
-        with Image.open(tmp_path / "report" / f"{name}.png") as image:
+def test_pictures_have_144_dots_per_inch_and_fit_a_page(report: Path) -> None:
+    for name in EVERY | {"comparison"}:
+        with Image.open(report / f"{name}.png") as image:
             assert image.info["dpi"] == pytest.approx((144, 144), abs=0.1)
             assert 5 * 144 < image.width < 11 * 144
             assert np.asarray(image.convert("L")).std() > 5
 
 
-def test_a_report_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    written(record(mixed(12)), tmp_path / "report")
+def test_a_report_is_replaced_as_a_whole(report: Path, tmp_path: Path) -> None:
+    shutil.copytree(report, tmp_path / "report")
     assert written(record([]), tmp_path / "report") == set()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report"]
 
@@ -168,11 +190,10 @@ def test_a_report_that_cannot_be_written_leaves_no_traceback(tmp_path: Path) -> 
         written(record([]), tmp_path / "file" / "report")
 
 
-def test_the_same_study_gives_the_same_files(tmp_path: Path) -> None:
-    written(record(mixed(9)), tmp_path / "one")
-    written(record(mixed(9)), tmp_path / "two")
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+def test_the_same_study_gives_the_same_files(report: Path, tmp_path: Path) -> None:
+    written(whole(), tmp_path / "again", versus_default())
+    for path in report.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
 
 
 def test_a_study_that_optuna_made_has_all_its_pictures(tmp_path: Path) -> None:

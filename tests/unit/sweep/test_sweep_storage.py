@@ -17,6 +17,8 @@ from pipeline.sweep.study.storage import load, load_or_create, open_storage
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tests.unit.sweep.storage_processes import grpc_proxy, hold_and_die, run_together
 
+PROCESSES, TRIALS = 32, 160
+
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgresqlServer]:
@@ -44,18 +46,18 @@ def url(request: pytest.FixtureRequest) -> str | None:
 
 def check_shared_study(storage: BaseStorage, told: list[int]) -> None:
     trials = load(storage, "shared").trials
-    assert sorted(told) == list(range(500)), "each number is told by one process"
-    assert [trial.number for trial in trials] == list(range(500))
+    assert sorted(told) == list(range(TRIALS)), "each number is told by one process"
+    assert [trial.number for trial in trials] == list(range(TRIALS))
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
     assert all(trial.value == trial.params["x"] ** 2 for trial in trials)
-    assert len({trial.params["x"] for trial in trials}) == 500, "no two draw the same"
-    assert len({trial.user_attrs["process"] for trial in trials}) == 32
+    assert len({trial.params["x"] for trial in trials}) == TRIALS, "no two draw the same"
+    assert len({trial.user_attrs["process"] for trial in trials}) == PROCESSES
 
 
 @pytest.mark.slow
 def test_32_processes_share_a_journal(tmp_path: Path) -> None:
     journal = tmp_path / "study.journal"
-    told = run_together(None, journal, processes=32, trials=500)
+    told = run_together(None, journal, processes=PROCESSES, trials=TRIALS)
     check_shared_study(open_storage(None, journal), told)
 
 
@@ -64,7 +66,9 @@ def test_32_processes_share_a_fresh_postgresql_database(
     postgresql: PostgresqlServer, tmp_path: Path
 ) -> None:
     url = postgresql.create("fresh")
-    told = run_together(url, tmp_path / "none" / "unused.journal", processes=32, trials=500)
+    told = run_together(
+        url, tmp_path / "none" / "unused.journal", processes=PROCESSES, trials=TRIALS
+    )
     check_shared_study(open_storage(url, tmp_path), told)
 
 

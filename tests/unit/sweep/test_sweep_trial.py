@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -9,12 +10,13 @@ from pipeline.manifest import Manifest
 from pipeline.stages.datasets import prepared_dataset
 from pipeline.stages.run_log import weights_sha256
 from pipeline.sweep.layout import JobLayout
-from pipeline.sweep.workers.jobs import JobResult
+from pipeline.sweep.workers.jobs import Job, JobResult
 from pipeline.sweep.workers.link import Message, send
 from pipeline.sweep.workers.trial import run_job
 from pipeline.training.signals import Interrupted
 from tests.sweep_jobs import (
     PARENT,
+    Driver,
     do_job,
     job_config,
     line_to_driver,
@@ -28,11 +30,40 @@ from tests.sweep_jobs import (
 
 COSTS = {"size_mb", "num_parameters", "num_trainable_parameters", "train_seconds"}
 TIMES = {"train_seconds", "tokens_per_second"}
+ONE_EPOCH = job_config(trainer={"max_epochs": 1}, export={"latency_repeats": 2})
 
 
-def test_a_complete_job_leaves_a_result_a_model_and_a_finished_run(root: Path) -> None:
-    job = make_job(root)
-    result, driver = do_job(job, root)
+@dataclass(frozen=True)
+class Done:
+    """A job that is complete.
+
+    Attributes:
+        root: Its project.
+        job: The job.
+        result: How it ended.
+        driver: What heard of it meanwhile.
+    """
+
+    root: Path
+    job: Job
+    result: JobResult
+    driver: Driver
+
+    def copy(self, root: Path) -> Path:
+        """A copy of its project; returns the root."""
+        return shutil.copytree(self.root, root)
+
+
+@pytest.fixture(scope="module")
+def complete(prepared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """The job that all tests begin with, done once."""
+    root = tmp_path_factory.mktemp("complete") / "project"
+    job = make_job(shutil.copytree(prepared_project, root))
+    return Done(root, job, *do_job(job, root))
+
+
+def test_a_complete_job_leaves_a_result_a_model_and_a_finished_run(complete: Done) -> None:
+    root, job, result, driver = complete.root, complete.job, complete.result, complete.driver
     assert (result.state, result.reason, result.unexpected) == ("complete", "", False)
     assert result_file(job) == result.model_dump(mode="json")
     assert result.metrics.keys() >= {"accuracy", "log_loss", "loss", *COSTS}
@@ -62,9 +93,8 @@ def test_a_complete_job_leaves_a_result_a_model_and_a_finished_run(root: Path) -
     assert [step for name, step in sorted(run.points) if name == "val/log_loss"] == [14, 28]
 
 
-def test_the_driver_hears_how_far_training_is(root: Path) -> None:
-    _, driver = do_job(make_job(root), root)
-    first, *training = driver.of("progress")
+def test_the_driver_hears_how_far_training_is(complete: Done) -> None:
+    first, *training = complete.driver.of("progress")
     assert first == {"phase": "preparing data"}
     steps = [told["step"] for told in training]
     assert steps[0] == 0
@@ -77,74 +107,82 @@ def test_the_driver_hears_how_far_training_is(root: Path) -> None:
 
 
 def test_weights_are_written_only_if_the_driver_wants_them(root: Path) -> None:
-    job = make_job(root)
+    job = make_job(root, settings=ONE_EPOCH)
     result, _ = do_job(job, root, lambda question: "trained" not in question)
     assert result.state == "complete"
     assert not model_of(job).exists()
 
 
 def test_a_job_that_keeps_no_model_does_not_ask(root: Path) -> None:
-    job = make_job(root, keeps_model=False)
+    job = make_job(root, settings=ONE_EPOCH, keeps_model=False)
     result, driver = do_job(job, root)
     assert result.state == "complete"
     assert driver.of("trained") == []
     assert not model_of(job).exists()
 
 
-@pytest.mark.parametrize(
-    ("values", "measured"),
-    [
-        ({}, False),
-        ({"objectives": ("log_loss", "latency_ms")}, True),
-        ({"constraints": [{"metric": "latency_ms", "max": 1e6}]}, True),
-    ],
-)
-def test_latency_is_measured_only_where_it_counts(
-    root: Path, values: dict[str, Any], measured: bool
-) -> None:
-    settings = job_config(export={"latency_repeats": 2}, trainer={"max_epochs": 1})
-    result, _ = do_job(make_job(root, settings=settings, **values), root)
-    assert ("latency_ms" in result.metrics) is measured
-    assert result.metrics.get("latency_ms", 1.0) > 0
-    assert ("objective/latency_ms" in tracked(root, "study-0000").metrics) is measured
+def test_latency_is_not_measured_where_it_does_not_count(complete: Done) -> None:
+    assert "latency_ms" not in complete.result.metrics
+    assert "objective/latency_ms" not in tracked(complete.root, complete.job.run_key).metrics
 
 
-def test_a_job_that_was_done_before_gives_its_old_result(root: Path) -> None:
+def test_an_objective_of_latency_is_measured_without_test_data(root: Path) -> None:
+    (prepared_dataset(job_config(), root=root) / "test.arrow").unlink()
+    job = make_job(root, settings=ONE_EPOCH, objectives=("log_loss", "latency_ms"))
+    result, _ = do_job(job, root)
+    assert result.state == "complete", result.reason
+    assert result.metrics["latency_ms"] > 0
+    assert "objective/latency_ms" in tracked(root, job.run_key).metrics
+
+
+def test_constraints_are_measured_and_a_trial_that_keeps_them_is_complete(root: Path) -> None:
+    constraints = [{"metric": "latency_ms", "max": 1e6}, {"metric": "size_mb", "max": 100.0}]
+    job = make_job(root, settings=ONE_EPOCH, constraints=constraints)
+    result, _ = do_job(job, root)
+    assert result.metrics["latency_ms"] > 0
+    run = tracked(root, job.run_key)
+    assert (result.state, run.tags["trial_state"], run.status) == (
+        "complete",
+        "complete",
+        "FINISHED",
+    )
+    for name in ("latency_ms", "size_mb"):
+        assert run.metrics[f"objective/{name}"] == result.metrics[name]
+
+
+def test_a_trial_that_breaks_a_constraint_is_marked_as_infeasible(root: Path) -> None:
+    job = make_job(root, settings=ONE_EPOCH, constraints=[{"metric": "accuracy", "min": 0.99}])
+    result, _ = do_job(job, root)
+    run = tracked(root, job.run_key)
+    assert (result.state, run.tags["trial_state"], run.status) == (
+        "complete",
+        "infeasible",
+        "FINISHED",
+    )
+    assert run.metrics["objective/accuracy"] == result.metrics["accuracy"]
+
+
+def test_a_job_that_was_done_before_gives_its_old_result(complete: Done, tmp_path: Path) -> None:
+    root = complete.copy(tmp_path / "project")
     job = make_job(root)
-    first, _ = do_job(job, root)
     before = tracked(root, job.run_key)
     again, driver = do_job(job, root)
-    assert again == first
+    assert again == complete.result
     assert driver.heard == []
     assert tracked(root, job.run_key) == before
 
 
-def test_a_result_of_an_earlier_study_of_the_same_name_is_ignored(root: Path) -> None:
-    settings = job_config(trainer={"max_epochs": 1})
-    do_job(make_job(root, settings=settings), root)
-    later = make_job(root, settings=settings, run_key="other-0000", parent_key="other")
+def test_a_result_of_an_earlier_study_of_the_same_name_is_ignored(
+    complete: Done, tmp_path: Path
+) -> None:
+    root = complete.copy(tmp_path / "project")
+    later = make_job(root, run_key="other-0000", parent_key="other")
+    assert result_file(later)["run_key"] == complete.job.run_key
     result, driver = do_job(later, root)
     assert result.run_key == result.seeds[0].run_key == "other-0000"
-    assert driver.of("progress")[-1]["step"] == 14
+    assert driver.of("progress")[-1]["step"] == 28
     assert result_file(later)["run_key"] == "other-0000"
     assert tracked(root, "other-0000").status == "FINISHED"
-
-
-@pytest.mark.parametrize(
-    ("constraint", "state"),
-    [
-        ({"metric": "accuracy", "min": 0.99}, "infeasible"),
-        ({"metric": "size_mb", "max": 100.0}, "complete"),
-    ],
-)
-def test_a_trial_that_breaks_a_constraint_is_marked_as_infeasible(
-    root: Path, constraint: dict[str, Any], state: str
-) -> None:
-    settings = job_config(trainer={"max_epochs": 1})
-    result, _ = do_job(make_job(root, settings=settings, constraints=[constraint]), root)
-    run = tracked(root, "study-0000")
-    assert (result.state, run.tags["trial_state"], run.status) == ("complete", state, "FINISHED")
-    assert run.metrics[f"objective/{constraint['metric']}"] == result.metrics[constraint["metric"]]
 
 
 def test_a_trial_that_the_driver_ends_at_a_validation_is_pruned(root: Path) -> None:
@@ -173,8 +211,10 @@ def test_a_trial_that_the_driver_ends_at_a_validation_is_pruned(root: Path) -> N
 
 
 @pytest.mark.parametrize("ending", ["stop", "hang up"])
-def test_a_job_that_was_interrupted_goes_on_to_the_same_end(root: Path, ending: str) -> None:
-    job, undisturbed = make_job(root, prunes=True), make_job(root, 1, prunes=True)
+def test_a_job_that_was_interrupted_goes_on_to_the_same_end(
+    root: Path, complete: Done, ending: str
+) -> None:
+    job = make_job(root, prunes=True)
 
     def end(question: Message) -> None:
         if ending == "stop":
@@ -191,16 +231,16 @@ def test_a_job_that_was_interrupted_goes_on_to_the_same_end(root: Path, ending: 
     result, driver = do_job(job, root)
     assert driver.of("progress")[1]["step"] >= 14
     assert [asked["number"] for asked in driver.of("validation")] == [1, 2]
-    expected, _ = do_job(undisturbed, root)
+    expected = complete.result
     assert result.metrics.keys() == expected.metrics.keys()
     assert all(
         value == expected.metrics[name]
         for name, value in result.metrics.items()
         if name not in TIMES
     )
-    assert weights(job) == weights(undisturbed)
+    assert weights(job) == weights(complete.job)
     run = tracked(root, job.run_key)
-    assert run.points == tracked(root, undisturbed.run_key).points
+    assert run.points == tracked(complete.root, complete.job.run_key).points
     assert (run.status, run.tags["trial_state"]) == ("FINISHED", "complete")
     assert saved_states(root) == []
 
@@ -209,17 +249,10 @@ def test_trials_of_one_configuration_may_run_side_by_side(root: Path) -> None:
     inner: list[JobResult] = []
 
     def meanwhile(question: Message) -> bool:
-        inner.append(do_job(make_job(root, 1), root)[0])
+        inner.append(do_job(make_job(root, 1, ONE_EPOCH), root)[0])
         return True
 
-    outer, _ = do_job(make_job(root, 0), root, meanwhile)
+    outer, _ = do_job(make_job(root, 0, ONE_EPOCH), root, meanwhile)
     [other] = inner
     assert (outer.state, other.state) == ("complete", "complete"), other.reason
     assert outer.metrics["log_loss"] == other.metrics["log_loss"]
-
-
-def test_test_data_is_never_read(root: Path) -> None:
-    (prepared_dataset(job_config(), root=root) / "test.arrow").unlink()
-    settings = job_config(trainer={"max_epochs": 1}, export={"latency_repeats": 2})
-    result, _ = do_job(make_job(root, settings=settings, objectives=("latency_ms",)), root)
-    assert result.state == "complete", result.reason
