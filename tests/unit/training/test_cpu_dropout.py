@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import pipeline.training.cpu_dropout as training
 from pipeline.training.cpu_dropout import KeepMasks, _Attention, _Dropout, _Recipe, cpu_dropout
 
 torch.set_num_threads(1)
@@ -52,17 +53,19 @@ def test_dropout_zeroes_or_scales_each_element_in_both_passes(dtype: torch.dtype
     assert torch.equal(values.grad, result)
 
 
-def test_the_gradient_of_attention_is_right() -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("source", [5, 7])
+def test_the_gradient_of_attention_is_right(dropout: float, source: int) -> None:
     generator = torch.Generator().manual_seed(0)
     parts = [
-        torch.randn(4, 5, 3, dtype=torch.float64, generator=generator, requires_grad=True)
-        for _ in range(3)
+        torch.randn(4, length, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+        for length in (5, source, source)
     ]
-    bias = torch.zeros(2, 1, 5, 5, dtype=torch.float64)
+    bias = torch.zeros(2, 1, 5, source, dtype=torch.float64)
     bias[1, :, :, 3:] = torch.finfo(torch.float32).min
 
     def attention(query: Any, key: Any, value: Any) -> Any:
-        recipe = _Recipe(2, 0.7, 0.3, KeepMasks())
+        recipe = _Recipe(2, 0.7, dropout, KeepMasks())
         return _Attention.apply(query, key, value, bias, recipe)  # type: ignore[no-untyped-call]
 
     assert torch.autograd.gradcheck(attention, parts)
@@ -109,6 +112,47 @@ def test_attention_without_dropped_elements_is_that_of_transformers(
     assert torch.allclose(found[real], expected[real], atol=1e-5)
     for one, other in zip(gradients, others, strict=True):
         assert torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize(("width", "by_torch"), [(9, 0), (130, 2)])
+def test_a_reader_and_writer_without_dropout_learns_as_with_torchs_attention(
+    make_checkpoint: Any, width: int, by_torch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its encoder sees all tokens, its decoder those before, and both lengths meet in one layer."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+        make_checkpoint("marian", max_position_embeddings=256), attn_implementation="sdpa"
+    ).train()
+    model.config.dropout = 0.0
+    for module in model.modules():
+        if hasattr(module, "dropout") and isinstance(module.dropout, float):
+            module.dropout = 0.0
+    ids = torch.randint(5, 12, (3, width), generator=torch.Generator().manual_seed(0))
+    attended = torch.ones_like(ids)
+    attended[1, 6:] = 0
+    given = {"input_ids": ids, "attention_mask": attended, "labels": ids[:, :4].contiguous()}
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        model(**given).loss.backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    expected = gradients()
+    calls = []
+    own = training.sdpa_attention_forward
+
+    def counted(*given: Any, **options: Any) -> Any:
+        calls.append(1)
+        return own(*given, **options)
+
+    monkeypatch.setattr(training, "sdpa_attention_forward", counted)
+    with cpu_dropout(model):
+        found = gradients()
+    layers = model.config.encoder_layers
+    assert len(calls) == by_torch * layers, "torch's own for long texts alone"
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_evaluation_has_no_dropout_and_the_model_is_put_back(make_checkpoint: Any) -> None:
