@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from pipeline.stages.checkpoints import fetch_checkpoint
 from pipeline.stages.fine_tuning import weights_key
 from pipeline.tracking.reading import RunReader
 from pipeline.tracking.registry import ModelRegistry
-from pipeline.tracking.store import connect, ensure_database
+from pipeline.tracking.store import connect
 from tests.checkpoints import write_checkpoint
+from tests.journals import no_senders
 from tests.training_project import config, write_project
 
 torch.set_num_threads(1)
@@ -57,12 +59,13 @@ def run_checkpoint(location: str, sha: str | None = None) -> CheckpointConfig:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Trained:
     root = tmp_path_factory.mktemp("trained") / "project"
     tracking = {"enabled": True}
     made, outputs = write_project(root, trainer=SHORT, tracking=tracking)
-    ensure_database(root / "mlflow.db", artifacts=root / "mlruns")
-    result = train.run(made, root=root, outputs=outputs)
+    shutil.copyfile(empty_store, root / "mlflow.db")
+    with no_senders():
+        result = train.run(made, root=root, outputs=outputs)
     reader = RunReader(made.tracking, root)
     run_id = reader.find(result.run_key).run_id
     version = ModelRegistry(made.tracking, root)
@@ -129,7 +132,8 @@ def test_weights_without_a_recorded_hash_are_hashed_before_they_are_refused(
 def test_an_alias_that_moved_gives_no_other_weights(trained: Trained, tmp_path: Path) -> None:
     made = config(trainer=SHORT, tracking={"enabled": True}, seed=7)
     outputs = Outputs(tmp_path / "outputs", prepared=trained.outputs.dataset)
-    key = train.run(made, root=trained.root, outputs=outputs).run_key
+    with no_senders():
+        key = train.run(made, root=trained.root, outputs=outputs).run_key
     reader = RunReader(trained.tracking, trained.root)
     record = reader.find(key)
     registry = ModelRegistry(trained.tracking, trained.root)
@@ -227,7 +231,8 @@ def test_lineage_leads_from_a_model_to_the_one_it_began_with(
     )
     outputs = Outputs(tmp_path / "outputs", prepared=trained.outputs.dataset)
     fetch_checkpoint(made.model.checkpoint, made.tracking, trained.root)
-    key = train.run(made, root=trained.root, outputs=outputs).run_key
+    with no_senders():
+        key = train.run(made, root=trained.root, outputs=outputs).run_key
 
     parent = Manifest.read(outputs.model).parent_model
     assert parent is not None

@@ -60,6 +60,9 @@ SETTINGS = (
     "optimizer.lr=5e-3",
     "model.audio.num_mels=24",
     "evaluation.num_bootstrap_samples=100",
+    "export.parity_rows=8",
+    "export.latency_repeats=1",
+    "export.latency_batch_sizes=[1]",
     "data.quality.unreadable_share.error=0.5",
 )
 
