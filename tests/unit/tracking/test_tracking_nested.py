@@ -42,8 +42,8 @@ def start(root: Path, key: str, parent: str | None = None, uri: str | None = Non
 
 
 def log_and_die(root: Path) -> None:
-    run = start(root, "sweep-1", "sweep")
-    run.log_metrics({"loss": 0.5}, 1)
+    for number in (1, 2):
+        start(root, f"sweep-{number}", "sweep").log_metrics({"loss": 0.5}, number)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -70,7 +70,7 @@ def test_nested_runs_are_in_the_store_when_their_parent_finishes(
     assert points() == {("loss", 0): 1, ("loss", 1): 1, ("loss", 2): 1}
 
 
-def test_a_nested_run_that_is_killed_and_taken_up_again_is_one_run(
+def test_of_nested_runs_that_are_killed_one_taken_up_again_goes_on_and_the_other_is_killed(
     root: Path, query: Query, points: Points
 ) -> None:
     with start(root, "sweep"):
@@ -79,17 +79,13 @@ def test_a_nested_run_that_is_killed_and_taken_up_again_is_one_run(
         process.join()
         with start(root, "sweep-1", "sweep") as child:
             child.log_metrics({"loss": 0.5}, 1)
-            child.log_metrics({"loss": 0.4}, 2)
-    assert query(RUNS) == [("sweep", None, "FINISHED"), ("sweep-1", "sweep", "FINISHED")]
-    assert points() == {("loss", 1): 1, ("loss", 2): 1}
-
-
-def test_a_nested_run_that_nobody_takes_up_again_is_killed(root: Path, query: Query) -> None:
-    with start(root, "sweep"):
-        process = multiprocessing.get_context("spawn").Process(target=log_and_die, args=(root,))
-        process.start()
-        process.join()
-    assert query(RUNS) == [("sweep", None, "FINISHED"), ("sweep-1", "sweep", "KILLED")]
+            child.log_metrics({"loss": 0.4}, 3)
+    assert query(RUNS) == [
+        ("sweep", None, "FINISHED"),
+        ("sweep-1", "sweep", "FINISHED"),
+        ("sweep-2", "sweep", "KILLED"),
+    ]
+    assert points() == {("loss", 1): 1, ("loss", 2): 1, ("loss", 3): 1}
 
 
 def test_sync_delivers_a_child_before_its_parent_in_the_right_order(
