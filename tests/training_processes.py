@@ -51,20 +51,25 @@ def train_together(config: Config, root: Path, **events: int) -> list[int]:
     return [_wait(process) for process in processes]
 
 
-def train(config: Config, root: Path, *, senders: bool = True, **events: int) -> int:
+def train(config: Config, root: Path, **events: int) -> int:
     """Runs stage train in a process and waits for its end.
 
     Args:
         config: The configuration.
         root: The project's root.
-        senders: Whether tracked runs have senders; without, they stay in their journals.
         **events: Signals that the process sends itself, `step=number`, for example `s7=SIGKILL`.
 
     Returns:
         The exit code, negative for a signal that killed it.
     """
-    target = _train if senders else _train_without_senders
-    process = context().Process(target=target, args=(config, root, events, {}))
+    process = context().Process(target=_train, args=(config, root, events, {}))
+    process.start()
+    return _wait(process)
+
+
+def train_without_sender(config: Config, root: Path, **events: int) -> int:
+    """Does the same; tracked runs stay in their journals."""
+    process = context().Process(target=_train_without_sender, args=(config, root, events))
     process.start()
     return _wait(process)
 
@@ -77,9 +82,9 @@ def _wait(process: BaseProcess) -> int:
     return process.exitcode
 
 
-def _train_without_senders(*arguments: Any) -> None:
+def _train_without_sender(config: Config, root: Path, events: dict[str, int]) -> None:
     with no_senders():
-        _train(*arguments)
+        _train(config, root, events, {})
 
 
 def _train(config: Config, root: Path, events: dict[str, int], environment: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ from pipeline.training.progress import CurvePoint
 from pipeline.training.state import StateStore
 from pipeline.training.watching import EndedEarly, Watcher
 from tests.journals import no_senders
-from tests.training_processes import train
+from tests.training_processes import train, train_without_sender
 from tests.training_project import write_project
 
 torch.set_num_threads(1)
@@ -152,8 +152,8 @@ def test_a_run_that_was_killed_and_resumed_is_one_run_with_no_step_logged_twice(
 ) -> None:
     root = tmp_path / "project"
     config, outputs = write_project(root, trainer=SOMETIMES | SHORT, tracking=TRACKED)
-    assert train(config, root, senders=False, s20=signal.SIGKILL) == -signal.SIGKILL
-    assert train(config, root, senders=False) == 0
+    assert train_without_sender(config, root, s20=signal.SIGKILL) == -signal.SIGKILL
+    assert train_without_sender(config, root) == 0
     parent, model = sorted((root / ".cache" / "tracking").iterdir())
     manifest = Manifest.read(outputs.model)
     assert (model.name, parent.name) == (manifest.run_key, manifest.parent_key)
@@ -214,7 +214,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
 def test_a_run_stopped_by_a_signal_is_marked_as_killed(tmp_path: Path) -> None:
     root = tmp_path / "project"
     config, _ = write_project(root, tracking=TRACKED)
-    assert train(config, root, senders=False, s3=signal.SIGTERM) == 143
+    assert train_without_sender(config, root, s3=signal.SIGTERM) == 143
     assert events(root)[-1]["status"] == "KILLED"
     assert events(root, of_parent=True)[-1]["status"] == "KILLED"
 
