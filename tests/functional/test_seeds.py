@@ -20,7 +20,12 @@ from tests.functional.project import Project
 
 pytestmark = pytest.mark.functional
 
-LONGER = ("seeds=2", "trainer.max_epochs=3", "trainer.state_interval_seconds=0.05")
+LONGER = (
+    "seeds=2",
+    "trainer.max_epochs=3",
+    "trainer.state_interval_seconds=0.05",
+    "tracking.log_model=false",
+)
 
 
 def steps_of(project: Project, seed: int) -> list[int]:
