@@ -201,6 +201,9 @@ def _attention(  # noqa: PLR0917 - the order in which transformers passes them
 def cpu_dropout(model: PreTrainedModel) -> Iterator[KeepMasks]:
     """Gives a model this module's dropout and attention while the block runs.
 
+    Models of transformers drop elements with `nn.Dropout` or call torch's function themselves, so
+    that function is replaced, for the whole process.
+
     Args:
         model: On the CPU. Attention is replaced where it is transformers' `sdpa`.
 
@@ -208,9 +211,8 @@ def cpu_dropout(model: PreTrainedModel) -> Iterator[KeepMasks]:
         What draws the masks; seed it before each batch.
     """
     masks = KeepMasks()
-    layers = [module for module in model.modules() if type(module) is nn.Dropout]
-    for layer in layers:
-        layer.forward = partial(_forward, layer, masks)  # type: ignore[method-assign]
+    torchs = nn.functional.dropout
+    nn.functional.dropout = partial(_dropped, masks)
     attention = model.config._attn_implementation
     if attention == "sdpa":
         AttentionInterface.register(_NAME, partial(_attention, masks))
@@ -220,15 +222,20 @@ def cpu_dropout(model: PreTrainedModel) -> Iterator[KeepMasks]:
     try:
         yield masks
     finally:
-        for layer in layers:
-            del layer.forward
+        nn.functional.dropout = torchs
         if attention == "sdpa":
             model.set_attn_implementation(attention)
 
 
-def _forward(layer: nn.Dropout, masks: KeepMasks, values: Tensor) -> Tensor:
-    """`nn.Dropout.forward`."""
-    if not layer.training or layer.p == 0.0:
-        return values
-    result: Tensor = _Dropout.apply(values, layer.p, masks)  # type: ignore[no-untyped-call]
+def _dropped(
+    masks: KeepMasks,
+    input: Tensor,  # noqa: A002 - as torch's function calls it
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,  # noqa: ARG001
+) -> Tensor:
+    """`torch.nn.functional.dropout`, never in place."""
+    if not training or p == 0.0:
+        return input
+    result: Tensor = _Dropout.apply(input, p, masks)  # type: ignore[no-untyped-call]
     return result
