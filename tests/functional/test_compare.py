@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.functional, pytest.mark.slow]
 
 
 def test_trained_configurations_are_compared_over_their_seeds(tracked: Project) -> None:
-    tracked.set_params(trainer={"max_epochs": 3, "max_tokens_per_batch": 1024, "num_threads": 1})
+    trainer = {"max_epochs": 3, "max_tokens_per_batch": 1024, "num_threads": 1}
+    tracked.set_params(trainer=trainer, tracking={"log_model": False})
     tracked.call("evaluate", "optimizer.lr=1e-6", "seeds=2")
     tracked.call("evaluate", "optimizer.lr=1e-2", "seeds=2")
 
