@@ -122,10 +122,10 @@ def test_a_database_that_is_locked_in_the_middle_and_at_the_end(
 
 
 @pytest.mark.slow
-def test_six_processes_start_together_on_a_fresh_database(tmp_path: Path) -> None:
-    processes = [train(tmp_path, f"run{number}", 100, 0) for number in range(6)]
+def test_sixteen_processes_start_together_on_a_fresh_database(tmp_path: Path) -> None:
+    processes = [train(tmp_path, f"run{number}", 100, 0) for number in range(16)]
     ends = [(process.communicate()[0], process.returncode) for process in processes]
-    assert [code for _, code in ends] == [0] * 6
+    assert [code for _, code in ends] == [0] * 16
     assert not any("Traceback" in said for said, _ in ends)
     wait_until(lambda: not senders(tmp_path), 120)
     assert sync(tmp_path).waiting == ()
@@ -137,7 +137,7 @@ def test_six_processes_start_together_on_a_fresh_database(tmp_path: Path) -> Non
     ).fetchall()
     experiments = connection.execute("SELECT count(*) FROM experiments").fetchone()
     connection.close()
-    assert sorted(stored) == sorted((f"run{number}", 100, 100) for number in range(6))
+    assert sorted(stored) == sorted((f"run{number}", 100, 100) for number in range(16))
     assert experiments == (2,)
 
 
