@@ -17,7 +17,7 @@ from pipeline.sweep.study.storage import load, load_or_create, open_storage
 from tests.postgresql_server import PostgresqlServer, postgresql_server
 from tests.unit.sweep.storage_processes import grpc_proxy, hold_and_die, run_together
 
-PROCESSES, TRIALS = 32, 160
+PROCESSES, TRIALS = 32, 500
 
 
 @pytest.fixture(scope="module")
