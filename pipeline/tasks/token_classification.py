@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.config.base import Probability, Section
 from pipeline.errors import DataError
@@ -26,9 +27,10 @@ from pipeline.tasks.base import (
     Tensors,
 )
 from pipeline.tasks.batch_encoding import encode_texts
-from pipeline.tasks.columns import pad_lists, pad_text, require_columns
+from pipeline.tasks.columns import list_values, pad_lists, pad_text, require_columns
 from pipeline.tasks.probabilities import softmax
 from pipeline.tasks.spans import SpanColumn, check_spans
+from pipeline.tasks.tag_decoding import learn_transitions, likeliest_tags
 from pipeline.tasks.tagging import Scheme, entity_types, read_entities, tag_names, token_tags
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from pipeline.tasks.processor import Processor
 
 
+_SMALLEST = 1e-30
+"""Below any probability of a softmax that counts; its logarithm is finite."""
+
+
 class Options(Section):
     """What a user may choose."""
 
@@ -45,6 +51,9 @@ class Options(Section):
     """Tags of an entity's tokens: bio, or bioes, which also marks the last and the only token."""
     label_smoothing: Probability = 0.0
     """Share of each target that is spread evenly over all tags."""
+    transitions: float = Field(default=1.0, ge=0.0)
+    """How much it counts which tags follow each other in the train split; 0 takes the likeliest tag
+    of each token for itself."""
 
 
 class TokenClassification(Task):
@@ -69,6 +78,7 @@ class TokenClassification(Task):
     def __init__(self, options: Section) -> None:
         assert isinstance(options, Options)
         self._options = options
+        self._gains: FloatArray | None = None
 
     def label_names(self, train: pa.Table, configured: Sequence[str] | None) -> tuple[str, ...]:
         """O and the tags of each entity type, sorted, or of those configured, in their order."""
@@ -123,6 +133,19 @@ class TokenClassification(Task):
             label2id={name: number for number, name in enumerate(label_names)},
         )
 
+    def fit(self, train: pa.Table, label_names: Sequence[str]) -> None:
+        """Counts which tags follow each other."""
+        self._gains = learn_transitions(train["labels"], len(label_names))
+
+    def state(self) -> dict[str, Any]:
+        """How much likelier each tag is behind another; see `learn_transitions`."""
+        return {} if self._gains is None else {"transitions": self._gains.round(4).tolist()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Takes what `state` gave."""
+        if "transitions" in state:
+            self._gains = np.array(state["transitions"], np.float64)
+
     def loss(self, outputs: Tensors, batch: Batch) -> Tensor:
         """Cross-entropy, smoothed as the options say; mean over the batch's labelled tokens."""
         smoothing = self._options.label_smoothing
@@ -147,11 +170,25 @@ class TokenClassification(Task):
             characters, the end exclusive; the score is the mean probability of its tokens' tags.
         """
         _, mask = pad_lists(rows["input_ids"], fill=0, pad_to_multiple_of=1)
-        real = outputs["logits"][:, : mask.shape[1]][mask.astype(np.bool_)]
-        tags = real.argmax(axis=-1)
-        scores = softmax(real)[np.arange(len(tags)), tags]
+        probabilities = softmax(outputs["logits"][:, : mask.shape[1]][mask.astype(np.bool_)])
+        tags = self._tags(probabilities, rows["offsets"])
+        scores = probabilities[np.arange(len(tags)), tags]
         entities = read_entities(tags, scores, rows["offsets"], rows["text"], label_names)
         return pa.table({"entities": entities})
+
+    def _tags(self, probabilities: FloatArray, offsets: pa.ChunkedArray) -> IntArray:
+        """The tags of all tokens; those without characters have no place in the sequence."""
+        tags: IntArray = probabilities.argmax(axis=-1)
+        if self._gains is not None and self._options.transitions > 0:
+            places, lengths = list_values(offsets)
+            real = places[::2] < places[1::2]
+            row = np.repeat(np.arange(len(lengths)), lengths // 2)[real]
+            tags[real] = likeliest_tags(
+                np.log(np.maximum(probabilities[real], _SMALLEST)),
+                np.bincount(row, minlength=len(lengths)),
+                self._options.transitions * self._gains,
+            )
+        return tags
 
     def metrics(
         self,

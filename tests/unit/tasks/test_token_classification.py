@@ -360,3 +360,25 @@ def test_a_pipeline_of_transformers_finds_the_same_entities(
 
 def inputs_of(batch: Arrays) -> Batch:
     return to_tensors({name: array for name, array in batch.items() if name != "labels"})
+
+
+def test_tags_that_never_follow_each_other_are_unlikely() -> None:
+    """Each token for itself would break the name; what was learned travels with the model."""
+    names = ("O", "B-PER", "I-PER")
+    labels = pa.array([[0, 1, 2, 2, 0], [1, 2, 2, 0, 0]], pa.list_(pa.int32()))
+    offsets = pa.array([[0, 1, 1, 2, 2, 3, 3, 4]], pa.list_(pa.int32()))
+    rows = pa.table({"text": ["abcd"], "input_ids": [[5, 6, 7, 8]], "offsets": offsets})
+    probabilities = np.array([[[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.5, 0.1, 0.4], [0.2, 0.1, 0.7]]])
+    learned, plain, later = (
+        load_task("token_classification", options) for options in ({}, {"transitions": 0.0}, {})
+    )
+    for task in (learned, plain):
+        task.fit(pa.table({"labels": labels}), names)
+    later.load_state(learned.state())
+
+    def spans(task: Task) -> list[tuple[int, int]]:
+        found = task.decode({"logits": np.log(probabilities)}, rows, names)["entities"][0].as_py()
+        return [(one["start"], one["end"]) for one in found]
+
+    assert spans(plain) == [(0, 2), (3, 4)]
+    assert spans(learned) == spans(later) == [(0, 4)]
