@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,27 @@ CLEANING = (
     WhitespaceStep(step="whitespace"),
     LowercaseStep(step="lowercase"),
 )
+ONE_LAYER: dict[str, dict[str, Any]] = {
+    "bert": {"num_hidden_layers": 1},
+    "gpt2": {"n_layer": 1},
+}
+Export = Callable[[str, str], Path]
 TEXTS = ["The match", "won  by the\thome team in the last minute", "zzz", "team"]
 
 
-def exported(tmp_path: Path, kind: str = "bert", **options: Any) -> Path:
-    outputs = write_stages(tmp_path, kind, cleaning=CLEANING, **options)
-    settings = {"formats": ["onnx", "onnx_int8"], "latency_batch_sizes": [], "parity_rows": 1}
-    return export.run(tiny_config(export=settings), root=tmp_path, outputs=outputs).directory
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Gives the exported model of a family for a task; tests only read it."""
+
+    @cache
+    def make(kind: str, task_kind: str) -> Path:
+        root = tmp_path_factory.mktemp("exported")
+        size = ONE_LAYER.get(kind, {})
+        outputs = write_stages(root, kind, task_kind=task_kind, cleaning=CLEANING, **size)
+        settings = {"formats": ["onnx", "onnx_int8"], "latency_batch_sizes": [], "parity_rows": 1}
+        return export.run(tiny_config(export=settings), root=root, outputs=outputs).directory
+
+    return make
 
 
 def without_scores(record: dict[str, Any]) -> Any:
@@ -40,8 +56,8 @@ def without_scores(record: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("task_kind", ["text_classification", "token_classification"])
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "lstm"])
-def test_torch_and_onnx_predict_the_same(tmp_path: Path, kind: str, task_kind: str) -> None:
-    directory = exported(tmp_path, kind, task_kind=task_kind)
+def test_torch_and_onnx_predict_the_same(exported: Export, kind: str, task_kind: str) -> None:
+    directory = exported(kind, task_kind)
     found = {name: load_predictor(directory, name).predict(TEXTS) for name in ("torch", "onnx")}
     assert list(map(without_scores, found["torch"])) == list(map(without_scores, found["onnx"]))
     if task_kind == "text_classification":
@@ -103,8 +119,8 @@ def test_a_text_without_a_word_gets_nulls(tmp_path: Path) -> None:
     assert entities.predict([]) == []
 
 
-def test_the_backend_is_onnx_where_there_is_a_graph(tmp_path: Path) -> None:
-    directory = exported(tmp_path, "lstm")
+def test_the_backend_is_onnx_where_there_is_a_graph(exported: Export) -> None:
+    directory = exported("lstm", "text_classification")
     code = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -112,15 +128,15 @@ def test_the_backend_is_onnx_where_there_is_a_graph(tmp_path: Path) -> None:
         "load_predictor(Path(sys.argv[1])).predict(['the match', 'team'])\n"
         "print('torch' in sys.modules)"
     )
-    for path, needs_torch in ((directory, "False"), (tmp_path / "outputs" / "model", "True")):
+    for path, needs_torch in ((directory, "False"), (directory.with_name("model"), "True")):
         command = [sys.executable, "-c", code, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout.split() == [needs_torch]
 
 
 @pytest.mark.parametrize("task_kind", ["text_classification", "token_classification"])
-def test_onnx_runs_without_torch(tmp_path: Path, task_kind: str) -> None:
-    directory = exported(tmp_path, "bert", task_kind=task_kind)
+def test_onnx_runs_without_torch(exported: Export, task_kind: str) -> None:
+    directory = exported("bert", task_kind)
     code = (
         "import sys\n"
         "sys.modules['torch'] = None\n"
