@@ -51,7 +51,7 @@ class Options(Section):
     """Tags of an entity's tokens: bio, or bioes, which also marks the last and the only token."""
     label_smoothing: Probability = 0.0
     """Share of each target that is spread evenly over all tags."""
-    transitions: float = Field(default=1.0, ge=0.0)
+    transitions: float = Field(default=0.75, ge=0.0)
     """How much it counts which tags follow each other in the train split; 0 takes the likeliest tag
     of each token for itself."""
 
