@@ -34,7 +34,7 @@ def runs(finished: Project, reader: RunReader) -> dict[str, RunRecord]:
     """The run of the commit, and that of a longer experiment after it, by DVC's names."""
     model = finished.root / "outputs" / "model"
     first = Manifest.read(model).run_key
-    finished.set_params(optimizer={"lr": 3.0e-3}, trainer={**SMALL["trainer"], "max_epochs": 3})
+    finished.set_params(optimizer={"lr": 3.0e-3}, trainer={**SMALL["trainer"], "max_epochs": 2})
     finished.run("dvc", "exp", "run", "--name", "longer", "evaluate")
     second = Manifest.read(model).run_key
     assert first != second

@@ -20,6 +20,7 @@ from tests.functional.project import Project
 pytestmark = pytest.mark.functional
 
 SHORT = ("trainer.max_epochs=1", "evaluation.num_bootstrap_samples=100", "tracking=off")
+ONE_GRAPH = ("export.formats=[onnx]", "export.parity_rows=16", "export.latency_batch_sizes=[1]")
 
 
 def examples(repository: Path, page: str) -> dict[str, str]:
@@ -59,7 +60,7 @@ def test_a_dataset_is_one_file(project: Project, repository: Path) -> None:
         writer.writerow(["review", "again"])
         writer.writerows([item["en"], "ny"[item["is_sports"]]] for item in news(project))
 
-    project.pipeline("evaluate", "data=reviews", *SHORT)
+    project.call("evaluate", "data=reviews", *SHORT)
 
     assert 0 <= metrics(project)["test"]["accuracy"]["value"] <= 1
     (resolved,) = (project.root / "runs").glob("*/config.yaml")
@@ -73,7 +74,7 @@ def test_a_column_file_is_a_dataset_of_entities(project: Project, repository: Pa
     sentence = "Dr\tO\nAda\tB-DOCTOR\nByron\tI-DOCTOR\nvisits\tO\nward\tB-WARD\n{}\tI-WARD\n"
     raw.write_text("\n".join(sentence.format(number) for number in range(60)), encoding="utf-8")
 
-    project.pipeline("evaluate", "data=wards", "task=token_classification", *SHORT)
+    project.call("evaluate", "data=wards", "task=token_classification", *SHORT)
 
     assert 0 <= metrics(project)["test"]["f1"]["value"] <= 1
 
@@ -86,7 +87,7 @@ def test_a_local_checkpoint_is_a_model(
     target.parent.mkdir()
     make_checkpoint("bert").rename(target)
 
-    project.pipeline(
+    project.call(
         "evaluate", "model=our_bert", "data.quality.unknown_token_share.error=null", *SHORT
     )
 
@@ -95,13 +96,13 @@ def test_a_local_checkpoint_is_a_model(
 
 def test_a_model_from_scratch_is_one_file(project: Project, repository: Path) -> None:
     add(project, examples(repository, "adding-a-model.md"), "conf/model/small_lstm.yaml")
-    project.pipeline("export", "model=small_lstm", *SHORT)
+    project.call("export", "model=small_lstm", *ONE_GRAPH, *SHORT)
     assert list((project.root / "runs").glob("*/export/onnx/*.onnx"))
 
 
 def test_a_hub_model_without_network_says_what_to_do(project: Project, repository: Path) -> None:
     add(project, examples(repository, "adding-a-model.md"), "conf/model/roberta.yaml")
-    output = project.pipeline("prepare", "model=roberta", code=1)
+    output = project.call("prepare", "model=roberta", code=1)
     assert "hf download FacebookAI/roberta-base" in output
     assert "Traceback" not in output
 
@@ -131,8 +132,7 @@ def test_a_task_is_a_class_of_one_file(project: Project, repository: Path) -> No
         "task=ordinal",
         "data=sentiment",
         "model=bert_scratch",
-        "export.parity_rows=16",
-        "export.latency_repeats=2",
+        *ONE_GRAPH,
         *SHORT,
     )
 
