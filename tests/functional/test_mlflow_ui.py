@@ -44,7 +44,7 @@ def ui(_finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Two executions of the pipeline, the second with another learning rate, and its export."""
     with browser() as window:
         project = _finished.copy(tmp_path_factory.mktemp("ui") / "project")
-        project.pipeline("evaluate", "optimizer.lr=3e-4")
+        project.call("evaluate", "optimizer.lr=3e-4")
         store = f"sqlite:///{project.root / 'mlflow.db'}"
         client = MlflowClient(store)
         experiment = client.get_experiment_by_name("text_classification/newsroom_sports")
@@ -53,7 +53,7 @@ def ui(_finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         models = tuple(run for run in runs if run.data.tags["role"] == "model")
         parents = [run for run in runs if run.data.tags["role"] == "pipeline"]
         assert len(models) == len(parents) == 2
-        project.pipeline("register", models[0].info.run_id)
+        project.call("register", models[0].info.run_id)
         with mlflow_server(project.root, "--backend-store-uri", store) as address:
             yield Ui(address, window, models, parents[0])
 
