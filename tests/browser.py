@@ -89,6 +89,16 @@ class Browser:
             time.sleep(LOOK_SECONDS)
         self.driver.execute_script("arguments[0].click()", element)
 
+    def write(self, placeholder: str, text: str) -> None:
+        """Types into the field whose placeholder holds these words, once it is there."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        selector = f'input[placeholder*="{placeholder}"]'
+        while not (fields := self.driver.find_elements("css selector", selector)):
+            if time.monotonic() > until:
+                raise AssertionError(f"there is no field {placeholder!r}:\n{self.text()}")
+            time.sleep(LOOK_SECONDS)
+        fields[0].send_keys(text)
+
     def click_each(self, selector: str) -> None:
         """Clicks all elements that a CSS selector finds now, one after the other."""
         find = "return document.querySelectorAll(arguments[0])"

@@ -86,6 +86,7 @@ def test_the_charts_show_results_of_executions_and_curves_of_models(ui: Ui) -> N
     ui.picture("mlflow_charts")
     run = ui.models[0].info.run_id
     ui.window.open(f"{ui.experiment}/runs/{run}/model-metrics", "Add chart")
+    ui.window.write("Search metric charts", "grad_norm|tokens_per_second|val/f1_macro")
     ui.window.scroll_for("grad_norm", "tokens_per_second", "f1_macro")
     ui.picture("mlflow_curves")
 
