@@ -82,6 +82,7 @@ def test_the_compare_page_shows_what_differs_and_the_metrics_of_both(ui: Ui) -> 
 def test_the_charts_show_results_of_executions_and_curves_of_models(ui: Ui) -> None:
     page = f"{ui.experiment}/runs?compareRunsMode=CHART"
     ui.window.open(page, str(ui.parent.info.run_name))
+    ui.window.write("Search metric charts", "test/accuracy|stage/train_seconds")
     ui.window.scroll_for("test/accuracy", "stage/train_seconds")
     ui.picture("mlflow_charts")
     run = ui.models[0].info.run_id
