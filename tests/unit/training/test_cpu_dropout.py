@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-import pipeline.training.cpu_dropout as training
 from pipeline.training.cpu_dropout import KeepMasks, _Attention, _Dropout, _Recipe, cpu_dropout
 
 torch.set_num_threads(1)
@@ -140,13 +140,12 @@ def test_a_reader_and_writer_without_dropout_learns_as_with_torchs_attention(
 
     expected = gradients()
     calls = []
-    own = training.sdpa_attention_forward
 
     def counted(*given: Any, **options: Any) -> Any:
         calls.append(1)
-        return own(*given, **options)
+        return sdpa_attention_forward(*given, **options)
 
-    monkeypatch.setattr(training, "sdpa_attention_forward", counted)
+    monkeypatch.setattr("pipeline.training.cpu_dropout.sdpa_attention_forward", counted)
     with cpu_dropout(model):
         found = gradients()
     layers = model.config.encoder_layers
