@@ -14,7 +14,6 @@ from pipeline.errors import DataError
 from pipeline.tasks.audio_inputs import (
     INPUTS,
     audio_export,
-    collate_audio,
     encode_audio,
     row_steps,
 )
@@ -26,7 +25,7 @@ from pipeline.tasks.base import (
     ModelSource,
     Tensors,
 )
-from pipeline.tasks.columns import STEPS, input_columns, pad_lists, require_columns
+from pipeline.tasks.columns import STEPS, input_columns, require_columns
 from pipeline.tasks.ctc_decoding import BLANK, beam_search, best_path
 from pipeline.tasks.transcription import Transcription, TranscriptionOptions
 from pipeline.tasks.transcripts import UnitKind, join, learn_units, spell
@@ -106,19 +105,6 @@ class SpeechRecognitionCtc(Transcription):
         labels = pa.array([known for known, _ in spelled], pa.list_(pa.int32()))
         unknown = pa.array(["".join(sorted(set(other))) for _, other in spelled], pa.string())
         return encoded.append_column("labels", labels).append_column(UNKNOWN, unknown)
-
-    def collate(
-        self,
-        rows: pa.Table,
-        *,
-        pad_token_id: int,  # noqa: ARG002
-        pad_to_multiple_of: int,
-    ) -> Arrays:
-        """The model's inputs, `num_steps`, and `labels` `[batch, units]` where known."""
-        batch = collate_audio(rows, self.audio_encoder, pad_to_multiple_of)
-        if "labels" in rows.column_names:
-            batch["labels"], _ = pad_lists(rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=1)
-        return batch
 
     def build_model(self, source: ModelSource, label_names: Sequence[str]) -> PreTrainedModel:
         """A CTC model with one output for the blank and for each unit."""

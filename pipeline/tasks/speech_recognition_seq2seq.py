@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from pipeline.config.base import Count, Section
 from pipeline.errors import ConfigError, Problem
-from pipeline.tasks.audio_inputs import INPUTS, audio_export, collate_audio, encode_audio
-from pipeline.tasks.base import IGNORE_INDEX, Arrays, ExportSpec, ModelSource
-from pipeline.tasks.columns import input_columns, pad_lists, require_columns
+from pipeline.tasks.audio_inputs import INPUTS, audio_export, encode_audio
+from pipeline.tasks.base import Arrays, ExportSpec, ModelSource
+from pipeline.tasks.columns import input_columns, require_columns
 from pipeline.tasks.encoder_decoder import EncoderDecoder, WritingOptions
 from pipeline.tasks.encoder_decoder_export import encoder_decoder_spec
 from pipeline.tasks.generation import SEQUENCES, Search, search_of, texts_of
@@ -105,19 +105,6 @@ class SpeechRecognitionSeq2Seq(Transcription, EncoderDecoder):
         except ValueError as error:
             raise _wrong("language", str(error), "give a name or code of that list") from error
         return tuple(given.prefix_tokens)
-
-    def collate(
-        self,
-        rows: pa.Table,
-        *,
-        pad_token_id: int,  # noqa: ARG002
-        pad_to_multiple_of: int,
-    ) -> Arrays:
-        """The model's input, `num_steps`, and `labels` `[batch, target]` where known."""
-        batch = collate_audio(rows, self.audio_encoder, pad_to_multiple_of)
-        if "labels" in rows.column_names:
-            batch["labels"], _ = pad_lists(rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=1)
-        return batch
 
     def build_model(
         self,

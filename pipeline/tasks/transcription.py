@@ -10,9 +10,18 @@ import pyarrow as pa
 from pipeline.audio.augmentation import AudioAugmentation
 from pipeline.config.base import Section
 from pipeline.metrics.transcripts import edit_counts, transcript_metrics, word_accuracy
-from pipeline.tasks.audio_inputs import AUDIO, augment_audio
-from pipeline.tasks.base import Batch, Column, FloatArray, IntArray, MetricSpec, Task
-from pipeline.tasks.columns import require_columns
+from pipeline.tasks.audio_inputs import AUDIO, augment_audio, collate_audio
+from pipeline.tasks.base import (
+    IGNORE_INDEX,
+    Arrays,
+    Batch,
+    Column,
+    FloatArray,
+    IntArray,
+    MetricSpec,
+    Task,
+)
+from pipeline.tasks.columns import pad_lists, require_columns
 from pipeline.tasks.transcripts import Normalisation, normalise
 
 if TYPE_CHECKING:
@@ -71,6 +80,19 @@ class Transcription(Task):
         return [
             normalise(one, self._shared.normalisation) for one in rows["transcript"].to_pylist()
         ]
+
+    def collate(
+        self,
+        rows: pa.Table,
+        *,
+        pad_token_id: int,  # noqa: ARG002
+        pad_to_multiple_of: int,
+    ) -> Arrays:
+        """The model's inputs, `num_steps`, and `labels` `[batch, units]` where known."""
+        batch = collate_audio(rows, self.audio_encoder, pad_to_multiple_of)
+        if "labels" in rows.column_names:
+            batch["labels"], _ = pad_lists(rows["labels"], fill=IGNORE_INDEX, pad_to_multiple_of=1)
+        return batch
 
     def augment(self, batch: Batch, seed: int) -> Batch:
         """Changes speed, adds noise and hides stretches of the recordings."""
