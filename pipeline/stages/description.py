@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class RunFacts:
         """What the lengths of rows are counted in."""
         return length_unit(column.kind for column in self.task.columns)
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """The task that the model was trained for."""
         return load_task(self.manifest.task, self.manifest.task_options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,9 +42,9 @@ class EncoderDecoder(Task):
         assert isinstance(options, WritingOptions)
         self._writing = options
 
+    @abstractmethod
     def search(self, model: PreTrainedModel) -> Search:
         """How texts are searched for with a model."""
-        raise NotImplementedError
 
     def write_alike(self, model: PreTrainedModel) -> None:
         """Lets `transformers` alone generate with a model in the same way."""

@@ -212,14 +212,14 @@ def cpu_dropout(model: PreTrainedModel) -> Iterator[KeepMasks]:
     """
     masks = KeepMasks()
     torchs = nn.functional.dropout
-    nn.functional.dropout = partial(_dropped, masks)
     attention = model.config._attn_implementation
-    if attention == "sdpa":
-        AttentionInterface.register(_NAME, partial(_attention, masks))
-        AttentionMaskInterface.register(_NAME, sdpa_mask)
-        with quiet_transformers():
-            model.set_attn_implementation(_NAME)
     try:
+        nn.functional.dropout = partial(_dropped, masks)
+        if attention == "sdpa":
+            AttentionInterface.register(_NAME, partial(_attention, masks))
+            AttentionMaskInterface.register(_NAME, sdpa_mask)
+            with quiet_transformers():
+                model.set_attn_implementation(_NAME)
         yield masks
     finally:
         nn.functional.dropout = torchs
