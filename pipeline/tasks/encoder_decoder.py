@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
+
 from pipeline.config.base import Probability, Section
-from pipeline.tasks.base import IGNORE_INDEX, Batch, Task, Tensors
+from pipeline.tasks.attached import Attached
+from pipeline.tasks.base import IGNORE_INDEX, Arrays, Batch, Tensors
 from pipeline.tasks.columns import STEPS
 from pipeline.tasks.forward import known_inputs
-from pipeline.tasks.generation import SEQUENCES, GenerationOptions, Search, generate
+from pipeline.tasks.generation import SEQUENCES, GenerationOptions, Search, generate, texts_of
 from pipeline.tasks.token_losses import mean_of_rows, token_losses
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ class WritingOptions(Section):
     """How texts are written."""
 
 
-class EncoderDecoder(Task):
+class EncoderDecoder(Attached):
     """Reads once and writes token by token, trained on each token after those before it.
 
     `labels` `[batch, target]` are the target's tokens and its end.
@@ -103,6 +106,17 @@ class EncoderDecoder(Task):
             inputs = {name: one for name, one in inputs.items() if name == "attention_mask"}
             inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=outputs[ENCODED])
         return {SEQUENCES: generate(model, inputs, self.search(model), source_lengths(batch))}
+
+    def decode(
+        self,
+        outputs: Arrays,
+        rows: pa.Table,  # noqa: ARG002
+        label_names: Sequence[str],  # noqa: ARG002
+    ) -> pa.Table:
+        """The written texts: `prediction` (string), empty where nothing was written."""
+        tokenizer: Any = self.processor.tokenizer
+        texts = texts_of(outputs[SEQUENCES], tokenizer, (int(tokenizer.eos_token_id),))
+        return pa.table({"prediction": pa.array(texts, pa.string())})
 
 
 def shifted(model: Any, labels: Tensor) -> Tensor:

@@ -28,10 +28,8 @@ from pipeline.tasks.columns import input_columns, pad_lists, pad_text, require_c
 from pipeline.tasks.encoder_decoder import EncoderDecoder, WritingOptions
 from pipeline.tasks.encoder_decoder_export import encoder_decoder_spec, token_inputs
 from pipeline.tasks.generation import (
-    SEQUENCES,
     Search,
     search_of,
-    texts_of,
 )
 from pipeline.tasks.text_measures import (
     EMPTY,
@@ -94,7 +92,6 @@ class SequenceToSequence(EncoderDecoder):
         super().__init__(options)
         self._options = options
         self._tokenization = options.tokenization
-        self._processor: Processor | None = None
 
     @property
     def metric_specs(self) -> tuple[MetricSpec, ...]:
@@ -106,10 +103,6 @@ class SequenceToSequence(EncoderDecoder):
     def primary_metric(self) -> MetricSpec:
         """That of the first measure."""
         return self.metric_specs[0]
-
-    def attach(self, processor: Processor) -> None:
-        """Keeps the tokenizer, which turns ids into texts."""
-        self._processor = processor
 
     def encode(
         self,
@@ -184,7 +177,7 @@ class SequenceToSequence(EncoderDecoder):
 
     def search(self, model: PreTrainedModel) -> Search:
         """How texts are searched for; in many languages, the target's comes first."""
-        tokenizer = self._attached.tokenizer
+        tokenizer = self.processor.tokenizer
         prompt: tuple[int, ...] = ()
         if self._options.target_language is not None:
             key = "task.options.target_language"
@@ -192,20 +185,9 @@ class SequenceToSequence(EncoderDecoder):
         return search_of(
             model,
             self._options.generation,
-            pad_token_id=self._attached.pad_token_id,
+            pad_token_id=self.processor.pad_token_id,
             prompt=prompt,
         )
-
-    def decode(
-        self,
-        outputs: Arrays,
-        rows: pa.Table,  # noqa: ARG002
-        label_names: Sequence[str],  # noqa: ARG002
-    ) -> pa.Table:
-        """The written texts: `prediction` (string), empty where nothing was written."""
-        tokenizer = self._attached.tokenizer
-        texts = texts_of(outputs[SEQUENCES], tokenizer, (int(tokenizer.eos_token_id),))
-        return pa.table({"prediction": pa.array(texts, pa.string())})
 
     def metrics(
         self,
@@ -253,8 +235,3 @@ class SequenceToSequence(EncoderDecoder):
     @property
     def _counted(self) -> Tokenization:
         return "13a" if self._tokenization == "auto" else self._tokenization
-
-    @property
-    def _attached(self) -> Processor:
-        assert self._processor is not None, "attach the processor before predicting"
-        return self._processor

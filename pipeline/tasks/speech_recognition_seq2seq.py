@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from pipeline.config.base import Count, Section
 from pipeline.errors import ConfigError, Problem
 from pipeline.tasks.audio_inputs import INPUTS, audio_export, encode_audio
-from pipeline.tasks.base import Arrays, ExportSpec, ModelSource
+from pipeline.tasks.base import ExportSpec, ModelSource
 from pipeline.tasks.columns import input_columns, require_columns
 from pipeline.tasks.encoder_decoder import EncoderDecoder, WritingOptions
 from pipeline.tasks.encoder_decoder_export import encoder_decoder_spec
-from pipeline.tasks.generation import SEQUENCES, Search, search_of, texts_of
+from pipeline.tasks.generation import Search, search_of
 from pipeline.tasks.text_to_text import encode_targets
 from pipeline.tasks.transcription import TRANSCRIPT, Transcription, TranscriptionOptions
 
@@ -160,22 +160,6 @@ class SpeechRecognitionSeq2Seq(Transcription, EncoderDecoder):
             pad_token_id=self.processor.pad_token_id,
             prompt=self._prompt(self.processor.tokenizer),
         )
-
-    def decode(
-        self,
-        outputs: Arrays,
-        rows: pa.Table,  # noqa: ARG002
-        label_names: Sequence[str],  # noqa: ARG002
-    ) -> pa.Table:
-        """Transcripts.
-
-        Returns:
-            `prediction` (string), empty where nothing was written.
-        """
-        tokenizer = self.processor.tokenizer
-        ends: Any = tokenizer.eos_token_id
-        texts = texts_of(outputs[SEQUENCES], tokenizer, (int(ends),))
-        return pa.table({"prediction": pa.array(texts, pa.string())})
 
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:
         """A graph of the encoder, one of the decoder, and the search."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline.audio.augmentation import AudioAugmentation
 from pipeline.config.base import Section
 from pipeline.metrics.transcripts import edit_counts, transcript_metrics, word_accuracy
+from pipeline.tasks.attached import Attached
 from pipeline.tasks.audio_inputs import AUDIO, augment_audio, collate_audio
 from pipeline.tasks.base import (
     IGNORE_INDEX,
@@ -19,14 +20,12 @@ from pipeline.tasks.base import (
     FloatArray,
     IntArray,
     MetricSpec,
-    Task,
 )
 from pipeline.tasks.columns import pad_lists, require_columns
 from pipeline.tasks.transcripts import Normalisation, normalise
 
 if TYPE_CHECKING:
     from pipeline.audio.encoders import AudioEncoder
-    from pipeline.tasks.processor import Processor
 
 TRANSCRIPT = Column("transcript", "text", is_target=True)
 
@@ -40,7 +39,7 @@ class TranscriptionOptions(Section):
     """How recordings are changed in training."""
 
 
-class Transcription(Task):
+class Transcription(Attached):
     """A transcript for each recording, however the model finds it."""
 
     columns: tuple[Column, ...] = (AUDIO, TRANSCRIPT)
@@ -58,17 +57,6 @@ class Transcription(Task):
     def __init__(self, options: Section) -> None:
         assert isinstance(options, TranscriptionOptions)
         self._shared = options
-        self._processor: Processor | None = None
-
-    def attach(self, processor: Processor) -> None:
-        """Keeps what makes batches of recordings."""
-        self._processor = processor
-
-    @property
-    def processor(self) -> Processor:
-        """What was attached."""
-        assert self._processor is not None, "attach the processor before anything is collated"
-        return self._processor
 
     @property
     def audio_encoder(self) -> AudioEncoder:
