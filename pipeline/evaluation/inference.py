@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedSplit
+from pipeline.models.precision import Precision, mixed_precision
 from pipeline.tasks.base import Arrays, Batch, Task
 from pipeline.tasks.tensors import to_arrays
 
@@ -25,7 +26,7 @@ def torch_run(
     task: Task,
     model: PreTrainedModel,
     device: torch.device | str,
-    precision: Literal["fp32", "bf16"],
+    precision: Precision,
     *,
     with_outputs: bool = False,
 ) -> Run:
@@ -50,9 +51,8 @@ def torch_run(
 
     def run(batch: Batch) -> Arrays:
         tensors = {name: tensor.to(where, non_blocking=True) for name, tensor in batch.items()}
-        autocast = torch.autocast(where.type, torch.bfloat16, enabled=precision == "bf16")
         with torch.inference_mode():
-            with autocast:
+            with mixed_precision(where, precision):
                 outputs = task.forward(model, tensors)
                 found = dict(task.predict(model, tensors, outputs))
             if with_outputs:

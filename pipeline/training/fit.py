@@ -12,10 +12,10 @@ from pipeline.config.schema import OptimizerConfig, SchedulerConfig, TrainerConf
 from pipeline.console import notice
 from pipeline.data.loader import BatchLoader
 from pipeline.data.store import EncodedSplit
+from pipeline.models.precision import Precision
 from pipeline.tasks.base import MetricSpec, Task
 from pipeline.tasks.columns import length_unit
 from pipeline.training.hardware import (
-    Precision,
     configured,
     keep_freed_memory,
     resolve_accelerator,

@@ -7,17 +7,17 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config.schema import TrainerConfig
 from pipeline.errors import UserError
+from pipeline.models.precision import Precision
 
 if TYPE_CHECKING:
     import torch
 
 Accelerator = Literal["cpu", "gpu", "mps"]
-Precision = Literal["fp32", "bf16"]
 
 _DEVICES: dict[Accelerator, str] = {"cpu": "cpu", "gpu": "cuda", "mps": "mps"}
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -93,13 +93,6 @@ def world_size(settings: TrainerConfig) -> int:
         is_gpu = resolve_accelerator(settings.accelerator) == "gpu"
         devices = torch.cuda.device_count() if is_gpu else 1
     return devices * settings.num_nodes
-
-
-def mixed_precision(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    """The context of a forward pass: bf16 products under autocast, or plain float32."""
-    import torch
-
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 @contextmanager

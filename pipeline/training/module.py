@@ -18,10 +18,10 @@ from transformers import PreTrainedModel
 
 from pipeline.config.schema import OptimizerConfig
 from pipeline.data.store import EncodedSplit
+from pipeline.models.precision import Precision, mixed_precision
 from pipeline.tasks.base import Batch, FloatArray, IntArray, Task, Tensors
 from pipeline.tasks.tensors import to_arrays
 from pipeline.training.cpu_dropout import KeepMasks
-from pipeline.training.hardware import Precision, mixed_precision
 from pipeline.training.optimizers import build_optimizer
 from pipeline.training.plan import TrainingPlan
 from pipeline.training.randomness import seed_batch

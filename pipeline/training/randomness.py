@@ -35,7 +35,12 @@ def _seed_all(entropy: list[int]) -> int:
     import torch
 
     word = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
-    torch.manual_seed(word)
+    torch.default_generator.manual_seed(word)
+    # torch.manual_seed, too, would queue a call, with its stack, for each device that has not begun
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed(word)
+    elif torch.backends.mps.is_available():
+        torch.mps.manual_seed(word)
     np.random.seed(word % 2**32)
     random.seed(word)
     return word
