@@ -324,7 +324,8 @@ class DataConfig(Group):
     files: dict[FileRole, FileConfig] = Field(default_factory=dict)
     """Raw files by role. `all` or `train` is divided as `split` says where roles are missing."""
     media: MediaConfig | None = None
-    """Where the recordings or pictures lie that rows name."""
+    """Where the recordings or pictures lie that rows name. Not needed where rows hold them: in a
+    column of bytes, or of {bytes, path} as hub datasets have it."""
     bad_media: Literal["skip", "error"] = "skip"
     """Rows whose recording or picture is missing or damaged are left out and named in the report,
     or the first of them is an error."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data.content_store import ContentStore
 from pipeline.data.media_rows import with_contents
 from pipeline.data.prefetch import prefetched
 from pipeline.data.writing import SplitWriter
@@ -36,6 +37,7 @@ def encode_split(
     label_names: Sequence[str],
     max_length: int,
     root: Path | None = None,
+    contents: ContentStore | None = None,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> SplitWriter:
     """Encodes a split to a file; memory is bounded by the chunk, whatever the number of rows.
@@ -50,6 +52,7 @@ def encode_split(
         label_names: Names by label id.
         max_length: Most tokens a row keeps.
         root: Where the paths of recordings and pictures start; by default where the process runs.
+        contents: The recordings and pictures that raw rows held themselves.
         on_rows: Told how many further rows are written.
 
     Returns:
@@ -61,7 +64,7 @@ def encode_split(
     """
 
     def encode(chunk: pa.Table) -> pa.Table:
-        full = with_contents(chunk, task.columns, root or Path())
+        full = with_contents(chunk, task.columns, root or Path(), contents)
         encoded = task.encode(full, processor, label_names, max_length=max_length)
         for name in encoded.column_names:
             chunk = chunk.append_column(encoded.schema.field(name), encoded[name])

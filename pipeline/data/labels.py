@@ -28,6 +28,12 @@ class LabelMapper:
         return self._config.separator
 
     @property
+    def takes_names(self) -> bool:
+        """Whether ids become the names that a file knows: nothing in the config means the ids."""
+        by_id = self._config.names is not None or self._config.map is not None
+        return not by_id and not (self._config.positive or "").isdecimal()
+
+    @property
     def configured_names(self) -> tuple[str, ...] | None:
         """The label names by id, as far as the config says them."""
         if self._config.positive is not None:

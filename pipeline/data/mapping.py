@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config.data import DataConfig
+from pipeline.data.content_store import ContentStore
 from pipeline.data.entities import Entity, read_entities
+from pipeline.data.held import Held
 from pipeline.data.labels import LabelMapper
 from pipeline.data.media import MediaSource
 from pipeline.data.media_rows import MediaReader
@@ -42,12 +44,19 @@ class RowMapper:
         config: The section `data`.
         kind: The files' format; None for a hub dataset.
         columns: What the task reads.
+        contents: Keeps recordings and pictures that rows hold themselves.
 
     Raises:
         ConfigError: If `data.columns` maps a column that nobody knows.
     """
 
-    def __init__(self, config: DataConfig, kind: str | None, columns: Sequence[Column]) -> None:
+    def __init__(
+        self,
+        config: DataConfig,
+        kind: str | None,
+        columns: Sequence[Column],
+        contents: ContentStore | None = None,
+    ) -> None:
         _check_mapping(config.columns, columns)
         mapped = dict(config.columns)
         if kind == "conll":
@@ -60,7 +69,7 @@ class RowMapper:
                 "label": FOLDER,
             } | mapped
         self._is_folder = kind == "folder"
-        self.media = MediaReader(columns, fatal=config.bad_media == "error")
+        self.media = MediaReader(columns, fatal=config.bad_media == "error", contents=contents)
         self._config = config
         self._columns = tuple(columns)
         self._texts = text_columns(columns)
@@ -87,6 +96,9 @@ class RowMapper:
             {f"data.columns.{name}": self._raw[name] for name in ours}
             | {f"data.{SLICES}[{place}]": name for place, name in enumerate(config.slices)},
             (self._raw["group"], self._raw["id"]),
+            frozenset(self._raw[name] for name in ours if name in _label_names(columns))
+            if self._labels.takes_names
+            else frozenset(),
         )
         self._schema: dict[str, pa.DataType | None] = {"id": pa.string()}
         self._schema |= {column.name: ARROW_TYPES.get(column.kind) for column in columns}
@@ -125,7 +137,7 @@ class RowMapper:
             media: Where the recordings or pictures lie that rows name.
 
         Raises:
-            ConfigError: If rows name such files and `media` is None.
+            ConfigError: If all rows name such files and `media` is None.
             DataError: If a value breaks a rule; the error names file and row.
         """
         made: list[dict[str, Any]] = []
@@ -257,13 +269,17 @@ class RowMapper:
         return table
 
 
+def _label_names(columns: Sequence[Column]) -> set[str]:
+    return {column.name for column in columns if column.kind in {"label", "labels"}}
+
+
 def _slices(values: Mapping[str, Any]) -> list[str]:
     """The parts of the data that a row belongs to; a list's items each, `none` without any."""
     found = []
     for name, value in values.items():
         items = [item for item in value if item is not None] if isinstance(value, list) else [value]
         for item in items or [None]:
-            if isinstance(item, dict | list):
+            if isinstance(item, dict | list | Held):
                 raise RuleError(
                     f"a column of data.slices holds words or numbers, or lists of them; {name} "
                     f"holds {item!r}",

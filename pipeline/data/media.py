@@ -50,6 +50,7 @@ class MediaSource:
     def __init__(self, path: Path, name: str, version: str = "") -> None:
         self.name = name
         self.version = version
+        self._place = Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 (resolve follows links)
         self._reader: _Reader = _directory(path) if path.is_dir() else _archive(path, name)
         self.names = tuple(sorted(one for one in self._reader.names if not _is_hidden(one)))
         if not self.names:
@@ -65,7 +66,8 @@ class MediaSource:
     def find(self, value: str) -> str:
         """The path within the source of the file that a row names.
 
-        Where no file has just that path, case does not count, folders above may be left out or be
+        A path from the machine's root has to lead into the source. Where no file has just that
+        path, case does not count, folders above may be left out or be
         more, and so may the ending, as long as one file alone fits.
 
         Args:
@@ -75,6 +77,8 @@ class MediaSource:
             RuleError: If no file or several fit, or the path leads out of the source.
         """
         wanted = PurePosixPath(value.strip().replace("\\", "/"))
+        if wanted.is_relative_to(self._place):
+            wanted = wanted.relative_to(self._place)
         if wanted.is_absolute() or ".." in wanted.parts or not wanted.parts:
             raise RuleError(
                 f"{value!r} is no path inside {self.name}",
@@ -155,7 +159,7 @@ def _fits(parts: tuple[str, ...], found: PurePosixPath) -> bool:
 
 def _checked_read(path: Path) -> bytes:
     try:
-        _check_size(path.stat().st_size, str(path))
+        check_size(path.stat().st_size, str(path))
         return path.read_bytes()
     except OSError as error:
         raise DataError(
@@ -165,7 +169,12 @@ def _checked_read(path: Path) -> bytes:
         ) from error
 
 
-def _check_size(size: int, name: str) -> None:
+def check_size(size: int, name: str) -> None:
+    """Refuses a file of more than `LARGEST_BYTES`.
+
+    Raises:
+        DataError: With its name.
+    """
     if size > LARGEST_BYTES:
         raise DataError(
             f"it has {size:,} bytes, more than the {LARGEST_BYTES:,} that a file may have",
@@ -230,7 +239,7 @@ class _Archive:
             raise DataError(
                 f"{name} is encrypted", file=self._name, remedy="pack it without a password"
             )
-        _check_size(entry.file_size, f"{self._name}/{name}")
+        check_size(entry.file_size, f"{self._name}/{name}")
         try:
             return self._zip.read(entry)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:

@@ -1,9 +1,9 @@
-"""Columns of recordings and pictures: names become contents that were read and checked."""
+"""Columns of recordings and pictures: names and files in rows, read and checked."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.data.content_store import ContentStore
+from pipeline.data.held import HOW_TO_HOLD, Held, opened
 from pipeline.data.media import MediaSource, read_media
 from pipeline.data.rules import RuleError
 from pipeline.errors import ConfigError, DataError, Problem
@@ -68,16 +70,18 @@ class _Found:
 
 @dataclass
 class MediaReader:
-    """Reads and checks the files that rows name, several at a time.
+    """Reads and checks the files that rows name or hold, several at a time.
 
     Attributes:
         columns: The task's; those of media are read.
         fatal: Whether a bad file is an error; otherwise its row is left out.
+        contents: Keeps the files that rows hold, for `with_contents`; None where nobody asks.
         bad: Names and reasons of the first bad files.
     """
 
     columns: Sequence[Column]
     fatal: bool = False
+    contents: ContentStore | None = None
     bad: list[dict[str, Any]] = field(default_factory=list)
 
     def read(
@@ -89,12 +93,12 @@ class MediaReader:
         file: str,
         is_folder: bool,
     ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-        """Replaces names by canonical values: path, SHA-256 and size.
+        """Replaces names and files by canonical values: path, SHA-256 and size.
 
         Args:
-            rows: Rows whose columns of media hold names.
+            rows: Rows with `id`, whose columns of media hold names or files.
             numbers: Their numbers in the file.
-            source: Where the files lie.
+            source: Where the files lie that rows name; None where they hold them.
             file: What the rows were read from.
             is_folder: Whether the rows are the source's files, of which others are left out.
 
@@ -110,11 +114,18 @@ class MediaReader:
         for column in media_columns(self.columns):
             if not kept:
                 continue
-            if source is None:
-                raise _no_place(column)
-            look = partial(_look, kind=column.kind, source=source, any_ending=not is_folder)
+            values = [row[column.name] for row, _ in kept]
+            if source is None and all(map(_is_name, values)):
+                raise _no_place(column, values[0])
+            look = partial(
+                _look,
+                kind=column.kind,
+                source=source,
+                any_ending=not is_folder,
+                contents=self.contents,
+            )
             with ThreadPoolExecutor(_THREADS) as pool:
-                found = list(pool.map(look, [row[column.name] for row, _ in kept]))
+                found = list(pool.map(look, values, [str(row["id"]) for row, _ in kept]))
             sound = []
             for (row, number), one in zip(kept, found, strict=True):
                 if one.value is not None:
@@ -122,11 +133,11 @@ class MediaReader:
                     continue
                 left_out[one.reason] = left_out.get(one.reason, 0) + 1
                 if one.error is not None:
-                    self._reject(row[column.name], one.error, file, number)
+                    self._reject(_name(row[column.name], row["id"]), one.error, file, number)
             kept = sound
         return [row for row, _ in kept], left_out
 
-    def _reject(self, name: Any, error: DataError, file: str, number: int) -> None:
+    def _reject(self, name: str, error: DataError, file: str, number: int) -> None:
         if self.fatal:
             raise DataError(
                 f"{name}: {error.message}",
@@ -135,36 +146,74 @@ class MediaReader:
                 remedy=f"{error.remedy}; data.bad_media=skip leaves such rows out",
             ) from error
         if len(self.bad) < _MOST_NAMED:
-            self.bad.append({"file": str(name), "row": f"{file}:{number}", "reason": error.message})
+            self.bad.append({"file": name, "row": f"{file}:{number}", "reason": error.message})
 
 
-def _look(value: Any, *, kind: Kind, source: MediaSource, any_ending: bool) -> _Found:
+def _look(
+    value: Any,
+    row_id: str,
+    *,
+    kind: Kind,
+    source: MediaSource | None,
+    any_ending: bool,
+    contents: ContentStore | None,
+) -> _Found:
     try:
-        if not isinstance(value, str):
-            raise RuleError(f"a name of a file is expected, got {value!r}", "map the right column")
         if not any_ending and PurePosixPath(value).suffix.lower() not in ENDINGS[kind]:
             return _Found(reason=OTHER_FILE)
-        name = source.find(value)
-        content = source.read(name)
+        name, content = opened(value, row_id, source)
         check_content(kind, content)
     except RuleError as error:
         return _Found(error=DataError(str(error), remedy=error.remedy))
     except DataError as error:
         return _Found(error=error)
     digest = hashlib.sha256(content).hexdigest()
-    return _Found({"path": source.full_name(name), "sha256": digest, "size": len(content)})
+    if contents is not None and not _is_name(value):
+        contents.add(digest, content)
+    return _Found({"path": name, "sha256": digest, "size": len(content)})
 
 
-def _no_place(column: Column) -> ConfigError:
+def _is_name(value: Any) -> bool:
+    return not isinstance(value, Held) or value.content is None
+
+
+def _name(value: Any, row_id: str) -> str:
+    named = value.path if isinstance(value, Held) else value
+    return named if isinstance(named, str) else row_id
+
+
+def _no_place(column: Column, value: Any) -> ConfigError:
     return ConfigError(
         [
             Problem(
                 "data.media",
-                f"the column {column.name} names files, and nothing says where they lie",
-                remedy="set data.media.path to their directory or .zip",
+                f"the column {column.name} names files such as {_name(value, str(value))[:80]!r}, and "
+                "nothing says where they lie",
+                remedy=HOW_TO_HOLD,
             )
         ]
     )
+
+
+def content_again(value: Mapping[str, Any], root: Path) -> bytes:
+    """The content of a file that was prepared, read anew.
+
+    Args:
+        value: The canonical value: path, SHA-256 and size.
+        root: The project's root.
+
+    Raises:
+        DataError: If the path leads to no file or another one, as that of a file that lay inside a
+            row does.
+    """
+    content = read_media(value["path"], root)
+    if hashlib.sha256(content).hexdigest() != value["sha256"]:
+        raise DataError(
+            "this is not the file that was prepared",
+            file=value["path"],
+            remedy="fetch it again, or prepare again",
+        )
+    return content
 
 
 def content_of(value: str | bytes, kind: Kind, root: Path) -> dict[str, Any]:
@@ -186,27 +235,33 @@ def content_of(value: str | bytes, kind: Kind, root: Path) -> dict[str, Any]:
     return {"path": path, "bytes": content}
 
 
-def with_contents(rows: pa.Table, columns: Sequence[Column], root: Path) -> pa.Table:
+def with_contents(
+    rows: pa.Table,
+    columns: Sequence[Column],
+    root: Path,
+    contents: ContentStore | None = None,
+) -> pa.Table:
     """The rows as a task encodes them: in columns of media the path and the bytes.
 
     Args:
         rows: Canonical rows.
         columns: The task's.
         root: The project's root.
+        contents: The files that rows held themselves.
 
     Raises:
         DataError: If a file is no longer there.
     """
     for column in media_columns(columns):
-        names = [value["path"] for value in rows[column.name].to_pylist()]
+        values = rows[column.name].to_pylist()
         made = pa.array(
-            [{"path": name, "bytes": content} for name, content in _contents(names, root)],
+            [{"path": one["path"], "bytes": _content(one, root, contents)} for one in values],
             CONTENT_TYPE,
         )
         rows = rows.set_column(rows.column_names.index(column.name), column.name, made)
     return rows
 
 
-def _contents(names: Sequence[str], root: Path) -> Iterator[tuple[str, bytes]]:
-    for name in names:
-        yield name, read_media(name, root)
+def _content(value: Mapping[str, Any], root: Path, contents: ContentStore | None) -> bytes:
+    held = None if contents is None else contents.get(value["sha256"])
+    return read_media(value["path"], root) if held is None else held

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.config.data import DataConfig
 from pipeline.data.cleaning.clean import Cleaning
+from pipeline.data.content_store import ContentStore
 from pipeline.data.mapping import EMPTY, RowMapper
 from pipeline.data.sources.source import Source, open_sources
 from pipeline.data.splits import assign, check_not_empty
@@ -34,6 +35,7 @@ class CleanSplits:
         cleaning: What each step did, for the quality report.
         sources: SHA-256 of each raw file, or revision of the hub dataset.
         bad_media: Names and reasons of the first recordings or pictures that are bad.
+        contents: Recordings and pictures that raw rows held themselves.
     """
 
     tables: Mapping[str, pa.Table]
@@ -42,6 +44,7 @@ class CleanSplits:
     cleaning: Sequence[Mapping[str, Any]]
     sources: Mapping[str, str]
     bad_media: Sequence[Mapping[str, Any]] = ()
+    contents: ContentStore | None = None
 
 
 def clean_splits(
@@ -58,7 +61,7 @@ def clean_splits(
         config: The section `data`.
         columns: What the task reads.
         root: The project's root; raw paths start there.
-        scratch: A directory for files that the splits are mapped from.
+        scratch: A directory for files that the splits are mapped from, and contents read.
         on_rows: Told how many further raw rows were read.
 
     Raises:
@@ -67,7 +70,8 @@ def clean_splits(
         EnvironmentProblem: If the machine refuses, or a package is missing.
     """
     sources = open_sources(config, root)
-    mapper = RowMapper(config, sources[0].kind, columns)
+    contents = ContentStore(scratch / "contents")
+    mapper = RowMapper(config, sources[0].kind, columns, contents)
     cleaning = Cleaning(config.cleaning, columns)
     reader = _Reader(mapper, cleaning, text_columns(columns), config.max_rows, on_rows)
     staged = {
@@ -89,9 +93,10 @@ def clean_splits(
         dropped=dict(mapper.dropped),
         cleaning=[*mapper.report(), *cleaning.report()],
         sources={source.name: source.version for source in sources}
-        | {one.media.name: one.media.version for one in sources if one.media is not None}
+        | {one.media.name: one.media.version for one in sources if one.media and one.media.version}
         | {name: version for source in sources for name, version in source.aligned.items()},
         bad_media=tuple(mapper.media.bad),
+        contents=contents,
     )
 
 

@@ -172,6 +172,7 @@ def _encode(
             label_names=label_names,
             max_length=config.model.max_length,
             root=root,
+            contents=splits.contents,
             on_rows=lambda count: bar.advance(encoding, count),
         )
         for name, table in splits.tables.items()

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.config.compose import to_yaml
 from pipeline.config.schema import WITHOUT_EFFECT, Config
-from pipeline.data.media import read_media
+from pipeline.data.media_rows import content_again
 from pipeline.data.store import DatasetInfo, EncodedDataset
 from pipeline.errors import DataError
 from pipeline.manifest import Manifest
@@ -164,7 +164,7 @@ def _example(
         if any(value["size"] > _LARGEST_EXAMPLE for value in values):
             return {}
         try:
-            found[column.name] = [read_media(value["path"], root) for value in values]
+            found[column.name] = [content_again(value, root) for value in values]
         except DataError:  # the raw files are needed to prepare, not to train
             return {}
     return found

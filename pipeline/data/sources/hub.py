@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import HubConfig
+from pipeline.data.held import column_values, holds_files
+from pipeline.data.sources.class_names import named
 from pipeline.data.sources.pins import DATA_DIRECTORY, directory_sha256, is_below_data
-from pipeline.data.sources.raw import BATCH_ROWS, RawRows, WantedColumns
+from pipeline.data.sources.raw import BATCH_ROWS, MEDIA_BATCH_ROWS, RawRows, WantedColumns
 from pipeline.errors import DataError, EnvironmentProblem
 
 
@@ -37,7 +40,9 @@ def hub_version(hub: HubConfig, root: Path) -> str:
 
 
 def read_hub(hub: HubConfig, split: str, root: Path, wanted: WantedColumns) -> Iterator[RawRows]:
-    """Reads one split; class ids become their names.
+    """Reads one split; class ids become their names, recordings and pictures `Held`.
+
+    These are not decoded here, so that no library that `datasets` decodes with is needed.
 
     Args:
         hub: Which dataset.
@@ -52,10 +57,16 @@ def read_hub(hub: HubConfig, split: str, root: Path, wanted: WantedColumns) -> I
     dataset = _load(hub, split, root)
     name = f"{hub.dataset}[{split}]"
     chosen = wanted.choose(dataset.column_names, name)
-    decode = {column: _class_names(dataset.features[column]) for column in chosen}
+    for column in chosen:
+        if hasattr(dataset.features[column], "decode"):
+            dataset = dataset.cast_column(column, replace(dataset.features[column], decode=False))
+    names = {column: _class_names(dataset.features[column]) for column in chosen}
+    schema = dataset.features.arrow_schema
+    has_files = any(holds_files(schema.field(column).type) for column in chosen)
     number = 1
-    for table in dataset.with_format("arrow").iter(BATCH_ROWS):
-        columns = {column: _named(table[column].to_pylist(), decode[column]) for column in chosen}
+    batches = dataset.with_format("arrow").iter(MEDIA_BATCH_ROWS if has_files else BATCH_ROWS)
+    for table in batches:
+        columns = {column: named(column_values(table[column]), names[column]) for column in chosen}
         yield RawRows(columns, range(number, number + table.num_rows))
         number += table.num_rows
 
@@ -88,20 +99,7 @@ def _load(hub: HubConfig, split: str, root: Path) -> Any:
         ) from error
 
 
-def _class_names(feature: Any) -> Any:
-    """The feature that knows class names, where a column has ids of classes or lists of such."""
+def _class_names(feature: Any) -> Sequence[str] | None:
+    """The class names, where a column has ids of classes or lists of such."""
     inner = getattr(feature, "feature", feature)
-    return inner if hasattr(inner, "int2str") else None
-
-
-def _named(values: list[Any], feature: Any) -> list[Any]:
-    if feature is None:
-        return values
-    unknown = -1  # the hub's id for a row without label
-
-    def name(value: Any) -> Any:
-        if isinstance(value, list):
-            return [name(one) for one in value]
-        return None if value is None or value == unknown else feature.int2str(value)
-
-    return [name(value) for value in values]
+    return inner.names if hasattr(inner, "int2str") else None

@@ -11,6 +11,8 @@ from pipeline.errors import DataError, did_you_mean
 
 BATCH_ROWS = 8_192
 """Rows that are read, mapped and cleaned together."""
+MEDIA_BATCH_ROWS, MEDIA_BATCH_BYTES = 256, 2**25
+"""Most rows that hold recordings or pictures themselves, and about most of their bytes."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,12 @@ class WantedColumns:
     Attributes:
         needed: Raw column by the key of the config that names it; all must be there.
         optional: Raw columns that are read where they are there.
+        by_name: Raw columns whose class ids become names where a file tells these.
     """
 
     needed: Mapping[str, str]
     optional: tuple[str, ...] = ()
+    by_name: frozenset[str] = frozenset()
 
     def choose(self, present: Sequence[str], file: str, *, hint: str | None = None) -> list[str]:
         """The columns to read, of those that a file has.

@@ -30,7 +30,8 @@ class Source:
         version: SHA-256 of the file, or revision of the hub dataset.
         kind: The file's format; None for a hub dataset.
         read: Reads it in batches.
-        media: Where the recordings or pictures lie that its rows name; None for texts alone.
+        media: Where the recordings or pictures lie that its rows name; of a local hub dataset its
+            directory, whose version is the source's. None where rows name none.
         aligned: SHA-256 of the files whose lines belong to its own, by name.
     """
 
@@ -57,6 +58,8 @@ def open_sources(config: DataConfig, root: Path) -> list[Source]:
     if config.hub is not None:
         version = hub_version(config.hub, root)
         splits = config.hub.splits
+        if media is None and config.hub.is_directory:
+            media = MediaSource(root / config.hub.dataset, config.hub.dataset)
         return [
             Source(
                 role,
