@@ -139,8 +139,9 @@ class MediaReader:
 
     def _reject(self, name: str, error: DataError, file: str, number: int) -> None:
         if self.fatal:
+            own = "" if name == f"{file}:{number}" else f"{name}: "
             raise DataError(
-                f"{name}: {error.message}",
+                f"{own}{error.message}",
                 file=file,
                 row=number,
                 remedy=f"{error.remedy}; data.bad_media=skip leaves such rows out",
@@ -187,8 +188,8 @@ def _no_place(column: Column, value: Any) -> ConfigError:
         [
             Problem(
                 "data.media",
-                f"the column {column.name} names files such as {_name(value, str(value))[:80]!r}, and "
-                "nothing says where they lie",
+                f"the column {column.name} names files such as "
+                f"{_name(value, str(value))[:80]!r}, and nothing says where they lie",
                 remedy=HOW_TO_HOLD,
             )
         ]

@@ -61,7 +61,7 @@ def clean(root: Path, columns: Sequence[Column] = COLUMNS, **data: Any) -> Clean
     return preparation.clean_splits(config, columns=columns, root=root, scratch=root / "scratch")
 
 
-def pictures(root: Path, rows: list[Row], **data: Any) -> CleanSplits:
+def pictures(root: Path, rows: Sequence[Row], **data: Any) -> CleanSplits:
     written(root, {"image": pa.array(rows, STRUCT), "label": labels_of(rows)})
     return clean(root, **data)
 
