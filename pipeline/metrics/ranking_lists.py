@@ -101,6 +101,24 @@ def query_values(
     return found
 
 
+def first_places(relevance: FloatArray, scores: FloatArray, queries: IntArray) -> FloatArray:
+    """Within how many places from the top queries have a relevant item.
+
+    Args:
+        relevance: As in `ranking_list_metrics`.
+        scores: As there; items of equal score in an order of chance.
+        queries: As there.
+
+    Returns:
+        For 1, 2, … places, as many as the longest list has: of the queries with a relevant item the
+        share whose first one stands there or further up; NaN where no query has one.
+    """
+    ranked = _Ranked.of(relevance, scores, queries)
+    num_places = int(ranked.place.max(initial=-1)) + 1
+    found = np.bincount(ranked.place, _first_hit(ranked), num_places).cumsum()
+    return ratio(found, np.full(num_places, _some(ranked).sum()))
+
+
 def pair_order(relevance: FloatArray, scores: FloatArray, queries: IntArray) -> FloatArray:
     """Of each row the share of items of another relevance that it stands on the right side of.
 

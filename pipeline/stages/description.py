@@ -82,7 +82,11 @@ def pages_of_evaluation(evaluation: Path) -> list[tuple[str, str]]:
     Args:
         evaluation: Its directory.
     """
-    found = [("mistakes", "mistakes.html"), ("precision and recall", "pr_curve.png")]
+    found = [
+        ("mistakes", "mistakes.html"),
+        ("how right rows are", "plots/scores.png"),
+        ("precision and recall", "plots/pr_curve.png"),
+    ]
     return [(title, f"evaluation/{name}") for title, name in found if (evaluation / name).is_file()]
 
 

@@ -194,12 +194,14 @@ def _write_details(
         write_predictions(
             directory / f"predictions_{name}.parquet", readable, dataset.info.label_names
         )
+    rows, label_names = dataset.split("test").table, dataset.info.label_names
     write_details(
         directory,
-        dataset.split("test").table,
+        rows,
         predictions["test"],
         results.test,
-        Context(task.columns, dataset.info.label_names, task.state()),
+        Context(task.columns, label_names, task.state(), task.units(rows)),
+        scores=task.example_scores(predictions["test"], rows, label_names),
         title=f"{config.experiment}, test",
         settings=config.evaluation,
     )

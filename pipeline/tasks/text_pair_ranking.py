@@ -191,8 +191,8 @@ class TextPairRanking(TextPairs):
         self._largest = float(np.nanmax(number_values(train["labels"]), initial=0.0)) or 1.0
 
     def state(self) -> dict[str, Any]:
-        """`largest`, the train split's largest relevance."""
-        return {"largest": self._largest}
+        """`largest`, the train split's largest relevance, and `cutoffs`, to show rankings by."""
+        return {"largest": self._largest, "cutoffs": list(self._options.cutoffs)}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes the largest relevance."""

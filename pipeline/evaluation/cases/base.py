@@ -98,9 +98,9 @@ def shown_loss(row: Mapping[str, Any]) -> str:
     return f"loss {row['loss']:.3f}" if "loss" in row else ""
 
 
-def cut(text: str) -> str:
-    """A text, cut where it is too long to show."""
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
+def cut(text: str, most: int = LONGEST_TEXT) -> str:
+    """A text, cut where it is longer than so many characters."""
+    return text if len(text) <= most else f"{text[:most]} …"
 
 
 def score_bars(scores: Iterable[tuple[str, float, str]]) -> str:

@@ -8,6 +8,7 @@ from pipeline.evaluation.cases.base import Cases
 from pipeline.evaluation.cases.entities import EntityCases
 from pipeline.evaluation.cases.labels import LabelCases
 from pipeline.evaluation.cases.numbers import NumberCases
+from pipeline.evaluation.cases.rankings import RankingCases
 from pipeline.evaluation.cases.sets import SetCases
 from pipeline.evaluation.cases.texts import TextCases
 from pipeline.evaluation.cases.transcripts import TranscriptCases
@@ -26,11 +27,14 @@ CASES: Mapping[Kind, type[Cases]] = {
 
 
 def renderer_of(context: Context) -> type[Cases] | None:
-    """What shows the mistakes of a model; a text that was spoken is shown word by word."""
+    """What shows the mistakes of a model.
+
+    A text that was spoken is shown word by word, numbers that order the rows of a unit as rankings.
+    """
     target = context.target
     if target is None:
         return None
     given = {column.kind for column in input_columns(context.columns)}
     if target.kind == "text" and "audio" in given:
         return TranscriptCases
-    return CASES.get(target.kind)
+    return RankingCases if context.is_ranking else CASES.get(target.kind)

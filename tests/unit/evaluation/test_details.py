@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from PIL import Image
 
 from pipeline.config.schema import EvaluationConfig
@@ -17,7 +18,9 @@ from pipeline.evaluation.cases.base import Cases
 from pipeline.evaluation.cases.inputs import shown_inputs
 from pipeline.evaluation.cases.numbers import NumberCases, decimals
 from pipeline.evaluation.cases.sets import SetCases
+from pipeline.evaluation.charts import CHARTS, score_shares
 from pipeline.evaluation.context import Context
+from pipeline.evaluation.curves import MAX_POINTS
 from pipeline.evaluation.details import write_details
 from pipeline.evaluation.measure import Measured, measure
 from pipeline.evaluation.mistakes import mistakes_page
@@ -67,11 +70,29 @@ def written(directory: Path, kind: str, rows: pa.Table, predictions: pa.Table) -
     names = NAMES if kind == "multi_label_classification" else ()
     measured = measure(task, predictions, rows, names, num_samples=100, confidence=0.95, seed=0)
     state = {"thresholds": [0.4, 0.5, 0.5]} if names else task.state()
-    context = Context(task.columns, names, state)
+    context = Context(task.columns, names, state, task.units(rows))
     write_details(
-        directory, rows, predictions, measured, context, title="news, test", settings=SETTINGS
+        directory,
+        rows,
+        predictions,
+        measured,
+        context,
+        scores=task.example_scores(predictions, rows, names),
+        title="news, test",
+        settings=SETTINGS,
     )
-    return {path.name for path in directory.iterdir()}
+    return files_in(directory)
+
+
+def files_in(directory: Path) -> set[str]:
+    """Pictures, pages, and the tables that have more than a header."""
+    found = {
+        str(path.relative_to(directory)): path for path in directory.rglob("*") if path.is_file()
+    }
+    assert set(CHARTS) <= set(found), "DVC finds every table that dvc.yaml names"
+    for name, columns in CHARTS.items():
+        assert found[name].read_text(encoding="utf-8").startswith(",".join(columns) + "\n")
+    return {name for name, path in found.items() if path.suffix != ".csv" or read_csv(path)}
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -93,11 +114,13 @@ def test_sets_have_curves_metrics_by_label_and_thresholds(tmp_path: Path) -> Non
     assert files == {
         "mistakes.html",
         "per_class.csv",
-        "per_class.png",
+        "plots/per_class.png",
+        "plots/pr_curve.png",
+        "plots/reliability.png",
+        "plots/scores.png",
         "pr_curve.csv",
-        "pr_curve.png",
         "reliability.csv",
-        "reliability.png",
+        "scores.csv",
         "thresholds.csv",
     }
     for name in files:
@@ -122,9 +145,10 @@ def test_sets_have_curves_metrics_by_label_and_thresholds(tmp_path: Path) -> Non
 def test_numbers_are_drawn_against_each_other(tmp_path: Path) -> None:
     rows, predictions = rated([1.0, 2.0, 2.0, 5.0], [1.5, 2.0, 1.0, 4.0])
     files = written(tmp_path, "regression", rows, predictions)
-    assert files == {"mistakes.html", "numbers.csv", "numbers.png", "residuals.png"}
-    assert_drawn(tmp_path / "numbers.png")
-    assert_drawn(tmp_path / "residuals.png")
+    pictures = {f"plots/{name}.png" for name in ("numbers", "residuals", "scores")}
+    assert files == {"mistakes.html", "numbers.csv", "scores.csv"} | pictures
+    for name in pictures:
+        assert_drawn(tmp_path / name)
     assert read_csv(tmp_path / "numbers.csv")[2] == {
         "actual": "2.0", "predicted": "1.0", "error": "-1.0"
     }  # fmt: skip
@@ -132,7 +156,7 @@ def test_numbers_are_drawn_against_each_other(tmp_path: Path) -> None:
 
 def test_numbers_that_are_all_right_and_the_same_can_be_drawn(tmp_path: Path) -> None:
     rows, predictions = rated([3.0] * 3, [3.0] * 3)
-    assert "numbers.png" in written(tmp_path, "regression", rows, predictions)
+    assert "plots/numbers.png" in written(tmp_path, "regression", rows, predictions)
     assert "No error." in (tmp_path / "mistakes.html").read_text(encoding="utf-8")
 
 
@@ -192,6 +216,44 @@ def test_several_inputs_stand_under_their_names() -> None:
     assert "query" not in shown_inputs(row, columns[:1])
 
 
+def test_the_rows_of_a_text_are_drawn_by_how_right_they_are(tmp_path: Path) -> None:
+    rows = pa.table(
+        {
+            "id": ["a", "b", "c"],
+            "text": ["one", "two", "three"],
+            "target": ["ein Hund", "zwei Hunde", "drei"],
+            "length": [1] * 3,
+        }
+    )
+    predictions = pa.table({"prediction": ["ein Hund", "zwei Katzen", "vier"]})
+    files = written(tmp_path, "sequence_to_sequence", rows, predictions)
+    assert files == {"mistakes.html", "plots/scores.png", "scores.csv"}
+    assert_drawn(tmp_path / "plots" / "scores.png")
+    lines = read_csv(tmp_path / "scores.csv")
+    scores = [float(line["score"]) for line in lines]
+    assert [line["share"] for line in lines] == ["0.333333", "0.666667", "1.0"]
+    assert scores == sorted(scores)
+    assert scores[2] == 1.0
+
+
+def test_of_many_rows_the_first_and_the_last_and_some_between_are_kept() -> None:
+    shares = score_shares(np.linspace(1.0, 0.0, 5_000))
+    assert shares.num_rows == MAX_POINTS
+    assert shares.slice(0, 1).to_pylist() == [{"share": 1 / 5_000, "score": 0.0}]
+    assert shares.slice(MAX_POINTS - 1).to_pylist() == [{"share": 1.0, "score": 1.0}]
+
+
+def test_dvc_draws_every_table_and_no_other(repository: Path) -> None:
+    named = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))["plots"]
+    assert "outputs/evaluation/plots" in named
+    tables = dict(one.popitem() for one in named if isinstance(one, dict))
+    tables.pop("outputs/model/curves.json")
+    assert tables.keys() == {f"outputs/evaluation/{name}" for name in CHARTS}
+    for name, columns in CHARTS.items():
+        drawn = tables[f"outputs/evaluation/{name}"]
+        assert {drawn["x"], drawn["y"]} <= set(columns)
+
+
 def test_a_target_that_nobody_can_show_has_no_page() -> None:
     columns = (TEXT, Column("thing", "value", is_target=True))
     table = pa.table({"id": ["a"], "text": ["x"], "thing": [1], "prediction": [2]})
@@ -199,10 +261,13 @@ def test_a_target_that_nobody_can_show_has_no_page() -> None:
     assert mistakes_page(table, Context((TEXT,)), title="t", most=5) is None
 
 
-def test_a_task_that_gives_no_scores_has_no_page_and_no_curves(tmp_path: Path) -> None:
+def test_a_task_that_gives_no_scores_of_labels_has_no_page_and_no_curves(tmp_path: Path) -> None:
     rows, predictions = tagged(6)
     context = Context((TEXT, LABELS), NAMES)
     nothing = Measured({}, {}, {}, 0.95)
     given = predictions.select(["prediction"])
-    write_details(tmp_path, rows, given, nothing, context, title="t", settings=SETTINGS)
-    assert list(tmp_path.iterdir()) == []
+    scores = np.linspace(0, 1, 6)
+    write_details(
+        tmp_path, rows, given, nothing, context, scores=scores, title="t", settings=SETTINGS
+    )
+    assert files_in(tmp_path) == {"scores.csv", "plots/scores.png"}

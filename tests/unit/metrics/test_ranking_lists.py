@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from pipeline.metrics.ranking_lists import pair_order, query_values, ranking_list_metrics
+from pipeline.metrics.ranking_lists import (
+    first_places,
+    pair_order,
+    query_values,
+    ranking_list_metrics,
+)
 
 CUTOFFS = (1, 3, 10)
 
@@ -147,3 +152,15 @@ def test_a_row_is_as_right_as_its_pairs_are_in_order() -> None:
         [1, (1 + 0 + 0.5) / 3, 1 / 2, (1 + 0.5) / 2, 1, 1]
     )
     assert pair_order(relevance[:0], scores[:0], queries[:0]).tolist() == []
+
+
+def test_places_that_hold_the_first_relevant_item() -> None:
+    relevance = np.array([0.0, 2, 0, 1, 1, 0, 0, 0])
+    scores = np.array([9.0, 8, 7, 6, 1, 1, 5, 5])
+    queries = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    # The first query: at place 2; the second: a tie, at 1 or 2; the third has none.
+    assert first_places(relevance, scores, queries) == pytest.approx([0.25, 1.0, 1.0, 1.0])
+    # In any order: 2 of 4 are relevant, and 1 of 2.
+    by_chance = first_places(relevance, np.zeros(8), queries)
+    assert by_chance == pytest.approx([1 / 2, (5 / 6 + 1) / 2, 1.0, 1.0])
+    assert np.isnan(first_places(np.zeros(8), scores, queries)).all()

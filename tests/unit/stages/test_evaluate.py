@@ -19,6 +19,7 @@ from pipeline.errors import EnvironmentProblem, UserError
 from pipeline.evaluation import results, tables
 from pipeline.evaluation.baselines.base import Baseline
 from pipeline.evaluation.baselines.registry import fit_baselines
+from pipeline.evaluation.charts import CHARTS
 from pipeline.evaluation.context import Context
 from pipeline.manifest import Manifest
 from pipeline.stages import evaluate
@@ -31,27 +32,32 @@ from tests.trained import ROWS, tiny_config, write_stages
 torch.set_num_threads(1)
 
 QUICK = {"num_bootstrap_samples": 200}
+PICTURES = ("confusion", "per_class", "pr_curve", "reliability", "scores")
 DETAILS = {
-    "confusion.csv",
-    "confusion.png",
+    *CHARTS,
     "headline.json",
     "metrics.json",
     "mistakes.html",
     "per_class.csv",
-    "per_class.png",
-    "pr_curve.csv",
-    "pr_curve.png",
+    *(f"plots/{name}.png" for name in PICTURES),
     "predictions_test.parquet",
     "predictions_train.parquet",
     "predictions_validation.parquet",
-    "reliability.csv",
-    "reliability.png",
 }
 
 
 def run(root: Path, outputs: Outputs, **sections: Any) -> evaluate.EvaluateResult:
     sections = {"evaluation": QUICK, **sections}
     return evaluate.run(tiny_config(**sections), root=root, outputs=outputs)
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    """What every file below a directory holds, by its path there."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def test_every_file_of_the_directory_is_written(
 ) -> None:
     outputs = write_stages(tmp_path, task_kind=task_kind)
     result = run(tmp_path, outputs, task={"kind": task_kind})
-    assert {path.name for path in outputs.evaluation.iterdir()} == DETAILS
+    assert files(outputs.evaluation).keys() == DETAILS
     metrics = read_json(outputs.evaluation / "metrics.json")
     assert metrics == result.results.as_json()
     assert metrics["baselines"].keys() == metrics["difference"].keys() == baselines
@@ -128,9 +134,9 @@ def test_the_difference_is_that_of_the_values(tmp_path: Path, outputs: Outputs) 
 
 def test_the_same_model_and_data_give_the_same_files(tmp_path: Path, outputs: Outputs) -> None:
     run(tmp_path, outputs)
-    before = {path.name: path.read_bytes() for path in outputs.evaluation.iterdir()}
+    before = files(outputs.evaluation)
     run(tmp_path, outputs)
-    after = {path.name: path.read_bytes() for path in outputs.evaluation.iterdir()}
+    after = files(outputs.evaluation)
     assert [name for name in before if before[name] != after[name]] == []
     run(tmp_path, outputs, evaluation={**QUICK, "seed": 1})
     assert (outputs.evaluation / "metrics.json").read_bytes() != before["metrics.json"]
@@ -263,8 +269,7 @@ def test_metrics_and_files_join_the_model_s_run(
         "test/accuracy_above_tfidf",
         "test/accuracy_above_tfidf_low",
     } <= logged.keys()
-    artifacts = {path.name for path in (Path(model[3]) / "evaluation").iterdir()}
-    assert artifacts == DETAILS
+    assert files(Path(model[3]) / "evaluation").keys() == DETAILS
 
     described = {key: value for run, key, value in tags if run == model[4]}
     rows = EncodedDataset.open(outputs.dataset).split("test").table
