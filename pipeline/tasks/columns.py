@@ -151,8 +151,13 @@ def describe_row(rows: pa.Table, row: int) -> str:
     name = f"the row {rows['id'][row].as_py()!r}" if "id" in rows.column_names else "a row"
     if "text" in rows.column_names:
         return f"{name} ({str(rows['text'][row].as_py())[:40]!r} …)"
+    return f"{name} ({', '.join(file_names(rows, row))})".removesuffix(" ()")
+
+
+def file_names(rows: pa.Table, row: int) -> list[str]:
+    """The names of a row's recordings and pictures."""
     files = (rows[field.name][row].as_py() for field in rows.schema if _is_file(field.type))
-    return f"{name} ({', '.join(str(file['path']) for file in files)})".removesuffix(" ()")
+    return [str(file["path"]) for file in files]
 
 
 def _is_file(kind: pa.DataType) -> bool:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.config.data import QualityConfig, Threshold
 from pipeline.data.quality.checks import NUM_EXAMPLES
 from pipeline.data.quality.finding import Finding, count_of, finding, show
+from pipeline.data.quality.media_checks import files_of
 from pipeline.tasks.columns import number_values
 
 SILENT_LEVEL = -60.0
@@ -123,7 +124,8 @@ def _rows(
         total += len(bad)
         for row in np.flatnonzero(bad)[:NUM_EXAMPLES].tolist():
             value = round(float(table[shown][row].as_py()), 3)
-            examples.append({"id": table["id"][row].as_py(), "split": split, shown: value})
+            place = {"id": table["id"][row].as_py(), "split": split, **files_of(table, row)}
+            examples.append({**place, shown: value})
     share = count / total if total else 0.0
     return finding(
         name,

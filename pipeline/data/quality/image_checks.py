@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.config.data import QualityConfig, Threshold
 from pipeline.data.quality.checks import NUM_EXAMPLES
 from pipeline.data.quality.finding import Finding, count_of, finding, show
+from pipeline.data.quality.media_checks import files_of
 
 SMALLEST_SIDE = 8
 """A picture with a shorter side is tiny."""
@@ -70,6 +71,7 @@ def _finding(
     examples = [
         {
             "split": name,
+            **files_of(splits[name], int(row)),
             **{key: splits[name][key][int(row)].as_py() for key in ("id", "width", "height")},
         }
         for name, rows in found.items()

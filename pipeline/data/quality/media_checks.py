@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.config.data import QualityConfig
 from pipeline.data.media_rows import UNREADABLE
 from pipeline.data.quality.finding import Finding, count_of, finding, show
+from pipeline.tasks.columns import file_names
+
+
+def files_of(rows: pa.Table, row: int) -> dict[str, str]:
+    """The files of a row for a finding's examples; nothing where the row's id says them."""
+    names = [name for name in file_names(rows, row) if name != rows["id"][row].as_py()]
+    return {"file": ", ".join(names)} if names else {}
 
 
 def unreadable(
