@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,7 +44,9 @@ def write_checkpoint(kind: str, directory: Path, **config: Any) -> Path:
         _body(kind, config).save_pretrained(directory)
     if kind == "gpt2":
         _write_gpt2_tokenizer(directory)
-    elif kind in {"marian", "t5"}:
+    elif kind == "marian":
+        _write_marian_tokenizer(directory)
+    elif kind == "t5":
         _write_pieces_tokenizer(directory)
     else:
         _write_bert_tokenizer(directory)
@@ -125,6 +128,38 @@ def _write_pieces_tokenizer(directory: Path) -> None:
         eos_token="</s>",
         unk_token="<unk>",
     ).save_pretrained(directory)
+
+
+def _write_marian_tokenizer(directory: Path) -> None:
+    """A sentencepiece model for sources and one for targets, which cuts the word home, and ids."""
+    words = PIECES[3:]
+    write_pieces(directory / "source.spm", words)
+    write_pieces(directory / "target.spm", [one for one in words if one != "▁home"])
+    ids = {piece: number for number, piece in enumerate(PIECES)}
+    (directory / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
+    settings = {"source_lang": "en", "target_lang": "en"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def write_pieces(path: Path, pieces: Sequence[str], **normalizer: Any) -> None:
+    """Writes a sentencepiece model of kind unigram, the first pieces being the likeliest.
+
+    Args:
+        path: The file.
+        pieces: All but the special ones.
+        **normalizer: Entries of its normalizer's settings.
+    """
+    from transformers.convert_slow_tokenizer import import_protobuf
+
+    proto: Any = import_protobuf().ModelProto()  # type: ignore[no-untyped-call]
+    proto.trainer_spec.model_type = 1
+    for name, value in normalizer.items():
+        setattr(proto.normalizer_spec, name, value)
+    for kind, piece in ((2, "<unk>"), (3, "<s>"), (3, "</s>")):
+        proto.pieces.add(piece=piece, score=0.0, type=kind)
+    for number, piece in enumerate(pieces, 1):
+        proto.pieces.add(piece=piece, score=-float(number), type=1)
+    path.write_bytes(proto.SerializeToString())
 
 
 def _write_bert_tokenizer(directory: Path) -> None:

@@ -18,7 +18,7 @@ INDEX = "model.safetensors.index.json"
 """Names the parts of weights that are divided over several files."""
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_TOKENIZER_PATTERNS = ("*.json", "vocab.txt", "merges.txt", "*.model")
+_TOKENIZER_PATTERNS = ("*.json", "vocab.txt", "merges.txt", "*.model", "*.spm")
 _WEIGHT_PATTERNS = (WEIGHTS, "model-*.safetensors")
 _CONVERT = (
     'python -c "import torch, safetensors.torch as s; '

@@ -124,6 +124,10 @@ def _tokenizer_class(directory: Path) -> Any:
     """The class that loads a directory's tokenizer, without torch where that is possible."""
     from transformers import BertTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast
 
+    if (directory / "source.spm").is_file():
+        from pipeline.models.marian_tokenizer import MarianFastTokenizer
+
+        return MarianFastTokenizer
     settings = directory / "tokenizer_config.json"
     name = read_json_object(settings).get("tokenizer_class") if settings.is_file() else None
     has_json = (directory / "tokenizer.json").is_file()

@@ -23,7 +23,7 @@ from pipeline.training.identity import code_hashes
 
 _LIBRARIES = ("python", "tokenizers", "transformers", "pyarrow", "numpy")
 _OF_MODEL = {"name", "audio", "checkpoint", "image", "tokenizer", "max_length"}
-_TOKENIZER_FILES = ("*.json", "*.txt", "*.model")
+_TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.spm")
 """All that a tokenizer is made of, whatever its kind."""
 
 

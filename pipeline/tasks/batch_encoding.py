@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 Int32Array = npt.NDArray[np.int32]
+
+
+@runtime_checkable
+class Segmenting(Protocol):
+    """A tokenizer whose texts are cut by other models first; its own backend numbers the pieces."""
+
+    def segment(self, texts: list[str]) -> list[list[str]]:
+        """The pieces of each text."""
+        ...
+
+    @property
+    def segmentation(self) -> str:
+        """All that determines the pieces."""
+        ...
 
 
 def encode_texts(
@@ -52,9 +66,12 @@ def encode_texts(
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    batch = texts.to_pylist()
+    batch: list[Any] = texts.to_pylist()
+    in_pieces = isinstance(tokenizer, Segmenting)
+    if isinstance(tokenizer, Segmenting):
+        batch = tokenizer.segment(batch)
     encode = backend.encode_batch if offsets else backend.encode_batch_fast
-    encodings = encode(batch, add_special_tokens=False)
+    encodings = encode(batch, is_pretokenized=in_pieces, add_special_tokens=False)
 
     lengths = np.fromiter(map(len, encodings), np.int64, len(encodings))
     ids = np.fromiter(
@@ -62,7 +79,7 @@ def encode_texts(
     )
     prefix = suffix = ids[:0]
     if framed:
-        prefix, suffix = _special_tokens(backend, batch, lengths)
+        prefix, suffix = _special_tokens(backend, batch, lengths, in_pieces)
     room = max_length - len(prefix) - len(suffix)
     if room < 1:
         raise UserError(
@@ -91,11 +108,12 @@ def encode_texts(
 
 
 def _special_tokens(
-    backend: Any, batch: list[str], lengths: npt.NDArray[np.int64]
+    backend: Any, batch: list[Any], lengths: npt.NDArray[np.int64], in_pieces: bool
 ) -> tuple[Int32Array, Int32Array]:
     """The ids that the tokenizer puts before and behind every text."""
     with_content = np.where(lengths > 0, lengths, np.iinfo(np.int64).max)
-    encoding = backend.encode(batch[int(with_content.argmin())] if batch else "")
+    shortest = batch[int(with_content.argmin())] if batch else [] if in_pieces else ""
+    encoding = backend.encode(shortest, is_pretokenized=in_pieces)
     ids = np.array(encoding.ids, np.int32)
     content = np.flatnonzero(np.array(encoding.special_tokens_mask, np.int8) == 0)
     if not len(content):

@@ -62,6 +62,9 @@ class Search(BaseModel):
     start_token_ids: tuple[int, ...] = ()
     """What a decoder begins every text with, such as a start token and the code of a language; none
     where texts continue their input."""
+    renormalize: bool = False
+    """Whether what may be chosen shares the probability of what may not, as a checkpoint wants it
+    whose padding is likely (OPUS-MT); of consequence with several beams."""
     max_positions: int | None = None
     """Tokens that the model has positions for; None for any number."""
     num_beams: int = 1
@@ -131,6 +134,7 @@ def search_of(
         pad_token_id=pad_token_id,
         eos_token_ids=tuple(ends) if isinstance(ends, list | tuple) else (int(ends),),
         start_token_ids=begun,
+        renormalize=bool(given.renormalize_logits),
         max_positions=_positions(config),
         **options.model_dump(),
     )
@@ -181,6 +185,7 @@ def generate(
         pad_token_id=search.pad_token_id,
         eos_token_id=ends,
         decoder_start_token_id=start[0] if start else None,
+        renormalize_logits=search.renormalize,
         suppress_tokens=None if search.pad_token_id in ends else [search.pad_token_id],
     )
     end = _limit_processor(limits.repeat_interleave(search.num_beams), begun, ends[0])

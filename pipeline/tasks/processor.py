@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.tasks.batch_encoding import Segmenting
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -94,6 +95,8 @@ class Processor:
     def identity(self) -> str:
         """All that determines what it makes of an input."""
         text = "" if self.text is None else self.text.backend_tokenizer.to_str()
+        if isinstance(self.text, Segmenting):
+            text += self.text.segmentation
         media = (one.identity for one in (self.audio, self.image) if one is not None)
         return text + "".join(media)
 

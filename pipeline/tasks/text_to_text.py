@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,18 +69,30 @@ def encode_targets(
             would never learn to stop.
     """
     tokenizer: Any = processor.tokenizer
-    if language is None:
-        encoded = encode_texts(tokenizer, texts, max_length=max_length)
-    else:
+    if language is not None:
         language_id(tokenizer, language, f"{_OPTIONS}.target_language")
         tokenizer.tgt_lang = language
-        tokenizer._switch_to_target_mode()
-        try:
-            encoded = encode_texts(tokenizer, texts, max_length=max_length)
-        finally:
-            tokenizer._switch_to_input_mode()
+    with _target_mode(tokenizer):
+        encoded = encode_texts(tokenizer, texts, max_length=max_length)
     _check_end(encoded["input_ids"], tokenizer)
     return pa.table({"labels": encoded["input_ids"], "num_target_tokens": encoded["num_tokens"]})
+
+
+@contextmanager
+def _target_mode(tokenizer: Any) -> Iterator[None]:
+    """Has targets encoded, where transformers' tokenizer does so in another way than sources.
+
+    One of many languages needs the target's for that.
+    """
+    switch = getattr(tokenizer, "_switch_to_target_mode", None)
+    if switch is None or getattr(tokenizer, "tgt_lang", "") is None:
+        yield
+        return
+    switch()
+    try:
+        yield
+    finally:
+        tokenizer._switch_to_input_mode()
 
 
 def language_id(tokenizer: PreTrainedTokenizerFast, language: str, key: str) -> int:
