@@ -78,6 +78,8 @@ def _beams(step: Step, search: Search, limits: IntArray, prompts: IntArray) -> I
         length = start + written - 1
         begun = going[:, :, :length].reshape(rows * beams, length)
         logs = _allowed(_log_softmax(step(begun, numbers)), begun, search, written >= of_beams)
+        if search.renormalize:
+            logs = _log_softmax(logs)
         total = (logs.reshape(rows, beams, -1) + going_scores[..., None]).reshape(rows, -1)
         best = _largest(total, kept)
         scores = np.take_along_axis(total, best, 1)
