@@ -97,6 +97,16 @@ def test_a_language_model_goes_through_every_stage(pretrained: Pretrained) -> No
     report = read_json(pretrained.outputs.export / "report.json")
     assert report["models"]["onnx"]["parity"]["prediction_agreement"] == 1.0
     assert Manifest.read(pretrained.outputs.model).parent_model is None
+    predicted_alike(pretrained.outputs)
+
+
+def predicted_alike(outputs: Outputs) -> None:
+    """The graph predicts what PyTorch does."""
+    given = ["Snow closed the court."]
+    (found,) = load_predictor(outputs.model, "torch").predict(given)
+    (other,) = load_predictor(outputs.export, "onnx").predict(given)
+    assert found["prediction"] == other["prediction"] is not None
+    assert found["text"] == other["text"] == "Snow closed the court."
 
 
 GPT2 = {
@@ -115,6 +125,7 @@ def test_a_causal_language_model_goes_through_every_stage(pretrained: Pretrained
     assert 1 < found["low"] <= found["value"] <= found["high"] < 700
     report = read_json(outputs.export / "report.json")
     assert report["models"]["onnx"]["parity"]["prediction_agreement"] == 1.0
+    predicted_alike(outputs)
 
 
 def test_chats_go_through_the_stages_and_are_answered(
