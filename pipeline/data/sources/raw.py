@@ -11,7 +11,7 @@ from pipeline.errors import DataError, did_you_mean
 
 BATCH_ROWS = 8_192
 """Rows that are read, mapped and cleaned together."""
-MEDIA_BATCH_ROWS, MEDIA_BATCH_BYTES = 256, 2**25
+MEDIA_BATCH_ROWS, MEDIA_BATCH_BYTES = 256, 2**24
 """Most rows that hold recordings or pictures themselves, and about most of their bytes."""
 
 

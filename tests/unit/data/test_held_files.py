@@ -243,9 +243,9 @@ def test_few_large_files_are_in_memory_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, {"image": contents, "n": list(range(40))})
     file = SourceFile(path, FILE, "")
     batches = list(read_parquet(file, WantedColumns({"data.columns.image": "image"})))
-    assert [len(batch.numbers) for batch in batches] == [15, 15, 10]
-    assert batches[1].columns["image"][0].content.to_pybytes() == contents[15]
-    assert list(batches[1].numbers) == list(range(16, 31))
+    assert [len(batch.numbers) for batch in batches] == [7, 7, 7, 7, 7, 5]
+    assert batches[1].columns["image"][0].content.to_pybytes() == contents[7]
+    assert list(batches[1].numbers) == list(range(8, 15))
     (numbers,) = read_parquet(file, WantedColumns({"data.columns.n": "n"}))
     assert len(numbers.numbers) == 40
 
