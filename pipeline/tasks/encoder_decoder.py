@@ -54,7 +54,7 @@ class EncoderDecoder(Attached):
         options, own = self._writing.generation, model.generation_config
         assert own is not None
         own.num_beams = options.num_beams
-        own.max_new_tokens = options.max_new_tokens
+        own.max_length, own.max_new_tokens = None, options.max_new_tokens
         own.no_repeat_ngram_size = options.no_repeat_ngram_size
         if options.num_beams > 1:
             own.length_penalty = options.length_penalty

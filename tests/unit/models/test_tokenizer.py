@@ -49,7 +49,7 @@ def test_gpt2_pads_with_its_end_of_text_on_the_right(make_checkpoint: MakeCheckp
     assert batch["attention_mask"][0] == [1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "marian"])
 def test_a_saved_tokenizer_reads_alike_without_torch(
     make_checkpoint: MakeCheckpoint, tmp_path: Path, kind: str
 ) -> None:
