@@ -50,7 +50,8 @@ class MediaSource:
     def __init__(self, path: Path, name: str, version: str = "") -> None:
         self.name = name
         self.version = version
-        self._place = Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 (resolve follows links)
+        own = Path(os.path.abspath(path))  # noqa: PTH100 (resolve follows links)
+        self._places = {own.as_posix(), path.resolve().as_posix()}
         self._reader: _Reader = _directory(path) if path.is_dir() else _archive(path, name)
         self.names = tuple(sorted(one for one in self._reader.names if not _is_hidden(one)))
         if not self.names:
@@ -77,8 +78,9 @@ class MediaSource:
             RuleError: If no file or several fit, or the path leads out of the source.
         """
         wanted = PurePosixPath(value.strip().replace("\\", "/"))
-        if wanted.is_relative_to(self._place):
-            wanted = wanted.relative_to(self._place)
+        for place in self._places:
+            if wanted.is_relative_to(place):
+                wanted = wanted.relative_to(place)
         if wanted.is_absolute() or ".." in wanted.parts or not wanted.parts:
             raise RuleError(
                 f"{value!r} is no path inside {self.name}",

@@ -184,16 +184,15 @@ def _name(value: Any, row_id: str) -> str:
 
 
 def _no_place(column: Column, value: Any) -> ConfigError:
-    return ConfigError(
-        [
-            Problem(
-                "data.media",
-                f"the column {column.name} names files such as "
-                f"{_name(value, str(value))[:80]!r}, and nothing says where they lie",
-                remedy=HOW_TO_HOLD,
-            )
-        ]
+    if not isinstance(value, str | Held):
+        what = f"the column must hold files or their names, got {str(value)[:80]}"
+        return ConfigError([Problem(f"data.columns.{column.name}", what, remedy=HOW_TO_HOLD)])
+    without = " without their bytes" if isinstance(value, Held) else ""
+    what = (
+        f"the column {column.name} names files such as {_name(value, '')[:80]!r}{without}, and "
+        "nothing says where they lie"
     )
+    return ConfigError([Problem("data.media", what, remedy=HOW_TO_HOLD)])
 
 
 def content_again(value: Mapping[str, Any], root: Path) -> bytes:

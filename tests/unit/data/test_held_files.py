@@ -173,6 +173,9 @@ def test_other_values_are_refused_in_few_words(tmp_path: Path, value: Any, messa
     with pytest.raises(DataError, match=message) as caught:
         clean(tmp_path, media={"path": "data/pictures"}, bad_media="error")
     assert len(caught.value.message) < 200
+    with pytest.raises(ConfigError, match=message) as without:
+        clean(tmp_path)
+    assert "data.columns.image: the column must hold files" in str(without.value)
 
 
 def test_bytes_are_no_text_label_or_slice(tmp_path: Path) -> None:

@@ -86,7 +86,9 @@ def test_recordings_are_not_decoded_by_the_library(root: Path) -> None:
 
 
 def test_loose_files_are_read_from_the_dataset_s_own_directory(root: Path) -> None:
-    write_pictures(root / "data" / "loose" / "train", 5)
+    write_pictures(root / "elsewhere" / "train", 5)
+    (root / "data").mkdir()
+    (root / "data" / "loose").symlink_to(root / "elsewhere", target_is_directory=True)
     splits = clean(root, "./data/loose", IMAGE)
     found = rows_of(splits)
     assert {row["image"]["path"] for row in found} == {

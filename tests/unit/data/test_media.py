@@ -95,6 +95,18 @@ def test_a_path_that_leads_out_is_refused(source: MediaSource, written: str) -> 
         source.find(written)
 
 
+def test_a_path_from_the_machines_root_leads_into_a_directory(tmp_path: Path) -> None:
+    made = spread(tmp_path / "x", FILES)
+    (tmp_path / "link").symlink_to(made, target_is_directory=True)
+    for place in (made, tmp_path / "link"):
+        source = MediaSource(place, place.name)
+        for written in (made / "a/1.jpg", place / "a/1.jpg"):
+            assert source.find(str(written)) == "a/1.jpg"
+        for other in (tmp_path / "y/1.jpg", place / "../y/1.jpg"):
+            with pytest.raises(RuleError, match="no path inside"):
+                source.find(str(other))
+
+
 def test_a_missing_file_suggests_one_that_is_there(source: MediaSource) -> None:
     with pytest.raises(RuleError, match="no file") as caught:
         source.find("recordings/0_Ana_0.wav")
