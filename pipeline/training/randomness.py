@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 
@@ -34,11 +35,12 @@ def seed_batch(seed: int, rank: int, batch: int) -> int:
 def _seed_all(entropy: list[int]) -> int:
     import torch
 
+    cuda: Any = torch.cuda
     word = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     torch.default_generator.manual_seed(word)
     # torch.manual_seed, too, would queue a call, with its stack, for each device that has not begun
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed(word)
+    if cuda.is_initialized():
+        cuda.manual_seed(word)
     elif torch.backends.mps.is_available():
         torch.mps.manual_seed(word)
     np.random.seed(word % 2**32)
