@@ -10,7 +10,8 @@ from pipeline.data.store import DatasetInfo
 from pipeline.export import card_text
 from pipeline.export.report import ExportReport
 from pipeline.manifest import Manifest
-from pipeline.tasks.base import Kind
+from pipeline.tasks.base import TEXT, Column
+from pipeline.tasks.columns import length_unit
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
@@ -53,7 +54,7 @@ class CardFacts:
         metric_names: Metrics that any label set has, the most important first.
         confidence: Coverage of the intervals.
         report: Parity, latency and sizes of the exported files.
-        inputs: Kinds of what the model is given.
+        inputs: The columns that the model is given.
     """
 
     manifest: Manifest
@@ -69,7 +70,12 @@ class CardFacts:
     metric_names: tuple[str, ...]
     confidence: float
     report: ExportReport
-    inputs: tuple[Kind, ...] = ("text",)
+    inputs: tuple[Column, ...] = (TEXT,)
+
+    @property
+    def unit(self) -> str:
+        """What lengths are counted in."""
+        return length_unit(one.kind for one in self.inputs)
 
     @property
     def pipeline_tag(self) -> str | None:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.store import SPLITS
-from pipeline.export.card_words import words_of
-from pipeline.tasks.columns import length_unit
+from pipeline.export.card_words import python_example, shell_example, words_of
 
 if TYPE_CHECKING:
     from pipeline.export.card import CardFacts
@@ -57,7 +56,7 @@ def _intended_use(facts: CardFacts) -> str:
         else f"{noun} are read as they are, without cleaning."
     )
     limit = (
-        f" At most {facts.dataset.max_length} {length_unit(facts.inputs)} of {words.cut} are read; "
+        f" At most {facts.dataset.max_length} {facts.unit} of {words.cut} are read; "
         "what follows is ignored."
         if words.cut
         else ""
@@ -76,7 +75,7 @@ def _training_data(facts: CardFacts) -> str:
     sources = "".join(f"\n- `{name}`: `{mark}`" for name, mark in sorted(data.sources.items()))
     return (
         f"## Training data\n\n"
-        f"{_table(('split', 'rows', length_unit(facts.inputs)), rows)}\n\n"
+        f"{_table(('split', 'rows', facts.unit), rows)}\n\n"
         f"Language: {data.language or 'not stated'}. "
         f"Licence of the data: {data.licence or 'not stated'}. "
         f"Fingerprint of the prepared rows: `{data.fingerprint}`."
@@ -93,7 +92,7 @@ def _procedure(facts: CardFacts) -> str:
         f"{manifest.steps:,} optimizer steps in {manifest.epochs} epochs. The weights of step "
         f"{manifest.best_step:,} were kept, chosen on the validation split. Training took "
         f"{manifest.train_seconds:,.1f} s at {manifest.tokens_per_second:,.0f} "
-        f"{length_unit(facts.inputs)} a second.\n\n"
+        f"{facts.unit} a second.\n\n"
         f"{_table(('setting', 'value'), _code(facts.hyperparameters.items()))}"
     )
 
@@ -163,7 +162,7 @@ def _limits(facts: CardFacts) -> str:
     ]
     if words.cut:
         noun, most = words.inputs.capitalize(), facts.dataset.max_length
-        lines.append(f"{noun} longer than {most} {length_unit(facts.inputs)} are cut.")
+        lines.append(f"{noun} longer than {most} {facts.unit} are cut.")
     if facts.dataset.language:
         lines.append(f"Languages other than `{facts.dataset.language}` were not measured.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
@@ -204,20 +203,20 @@ def _exported(facts: CardFacts) -> str:
         text += (
             f"\n\nMilliseconds of one forward pass without what comes before it, median / 95th "
             f"percentile of {report.repeats} calls, {report.num_threads} threads, {report.cpu}:\n\n"
-            f"{_table(('batch', length_unit(facts.inputs), *runtimes), rows)}"
+            f"{_table(('batch', facts.unit, *runtimes), rows)}"
         )
     return text
 
 
 def _how_to_use(facts: CardFacts) -> str:
     tag = facts.pipeline_tag
-    example = words_of(facts.inputs).example
+    given, example = shell_example(facts.inputs), python_example(facts.inputs)
     cleans = ", which also cleans texts" if facts.cleaning else ""
     parts = [
         f"## How to use\n\nWith the pipeline that made it{cleans}:\n\n```bash\n"
-        f'python -m pipeline predict --model path/to/this/directory "{example}"\n```'
+        f"python -m pipeline predict --model path/to/this/directory {given}\n```"
     ]
-    if tag is not None:
+    if tag is not None and example is not None:
         register = ""
         if str(facts.model_config["model_type"]).startswith("pipeline_"):
             register = "import pipeline.models.registration  # knows the architecture\n"
@@ -227,16 +226,28 @@ def _how_to_use(facts: CardFacts) -> str:
         parts.append(
             f"With transformers:\n\n```python\n{register}from transformers import pipeline\n\n"
             f'classify = pipeline("{tag}", model="path/to/this/directory"{wanted})\n'
-            f'print(classify("{example}"))\n```'
+            f"print(classify({example}))\n```"
         )
     if len(facts.model_config.get("id2label") or {}) == 1:
-        positive = next(iter(facts.model_config["id2label"].values()))
-        negative = [name for name in facts.manifest.label_names if name != positive]
-        parts.append(
-            f"The model's one output is the probability of `{positive}`; at 0.5 or less the "
-            f"prediction is `{', '.join(negative)}`."
-        )
+        parts.append(_one_output(facts))
     return "\n\n".join(parts)
+
+
+def _one_output(facts: CardFacts) -> str:
+    """What a model with a single output computes, and what is made of it."""
+    (name,) = facts.model_config["id2label"].values()
+    others = [label for label in facts.manifest.label_names if label != name]
+    if others:
+        return (
+            f"The model's one output is the probability of `{name}`; at 0.5 or less the "
+            f"prediction is `{', '.join(others)}`."
+        )
+    is_number = facts.model_config.get("problem_type") == "regression"
+    what = "a number for" if is_number else "the probability of"
+    return (
+        f"The model's one output is {what} `{name}`, as it was trained to compute; the pipeline "
+        "that made it gives what that means in the data."
+    )
 
 
 def _writes_sets(config: Mapping[str, Any]) -> bool:

@@ -126,7 +126,7 @@ def _card_settings(config: Config, task: Task) -> dict[str, Any]:
         "cleaning": tuple(s.step for s in config.data.cleaning if s.step != "deduplicate"),
         "metric_names": metric_names(task, config.task.primary_metric),
         "confidence": config.evaluation.confidence,
-        "inputs": tuple(column.kind for column in input_columns(task.columns)),
+        "inputs": input_columns(task.columns),
     }
 
 

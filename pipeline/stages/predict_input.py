@@ -186,18 +186,22 @@ def _record(line: str, keys: Mapping[str, str], name: str, row: int) -> Record:
             + json.dumps(dict.fromkeys(keys.values(), "…"), ensure_ascii=False)
             + " on each line",
         )
+    named = "name the text's field with --field"
+    if len(keys) > 1:
+        named = f"write an object with the keys {' and '.join(keys.values())} for each row"
     return {
-        name_of: _valid(_field(value, key, name, row), name, row) for name_of, key in keys.items()
+        name_of: _valid(_field(value, key, name, row, named), name, row)
+        for name_of, key in keys.items()
     }
 
 
-def _field(value: Mapping[str, Any], field: str, name: str, row: int) -> str:
+def _field(value: Mapping[str, Any], field: str, name: str, row: int, named: str) -> str:
     if field not in value:
         raise DataError(
             f"has no field {field!r}",
             file=name,
             row=row,
-            remedy=f"name the text's field with --field: {did_you_mean(field, value)}",
+            remedy=f"{named}: {did_you_mean(field, value)}",
         )
     text = value[field]
     if text is None:
@@ -209,7 +213,7 @@ def _field(value: Mapping[str, Any], field: str, name: str, row: int) -> str:
             f"the field {field!r} must hold a text, got {type(text).__name__} {text!r:.40}",
             file=name,
             row=row,
-            remedy="name the text's field with --field, or write the value in quotes",
+            remedy=f"{named}, or write the value in quotes",
         )
     return text
 

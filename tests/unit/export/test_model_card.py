@@ -18,6 +18,8 @@ from pipeline.export.parity import Parity
 from pipeline.export.report import ExportedModel, ExportReport, Timing
 from pipeline.manifest import Manifest, ParentModel
 from pipeline.models.locate import read_model_config
+from pipeline.tasks.base import Column
+from pipeline.tasks.text_pairs import PAIR
 from tests.conftest import REPOSITORY
 from tests.trained import ROWS, write_stages
 
@@ -188,6 +190,24 @@ def test_a_sigmoid_model_says_what_its_one_output_means(tmp_path: Path) -> None:
     text = build_card(facts(tmp_path, task_options={"objective": "sigmoid"})).text
     assert "one output is the probability of `sports`; at 0.5 or less the prediction is" in text
     assert "import pipeline.models.registration" in text
+
+
+def test_pairs_are_given_together_and_a_number_is_no_probability(tmp_path: Path) -> None:
+    config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
+    number = {**config, "id2label": {"0": "relevance"}, "problem_type": "regression"}
+    given = facts(tmp_path, inputs=PAIR, model_config=number)
+    given = replace(given, manifest=given.manifest.model_copy(update={"label_names": ()}))
+    text = build_card(given).text
+    pair = '{"text": "a text", "text_pair": "a text"}'
+    assert f"predict --model path/to/this/directory '{pair}'" in text
+    assert f"print(classify({pair}))" in text
+    assert "one output is a number for `relevance`" in text
+    assert "the prediction is" not in text
+
+    others = (Column("question", "text"), Column("picture", "image"))
+    text = build_card(replace(given, inputs=others)).text
+    assert """directory '{"question": "a text", "picture": "picture.jpg"}'""" in text
+    assert "With transformers" not in text
 
 
 @pytest.mark.parametrize(

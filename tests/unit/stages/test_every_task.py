@@ -15,6 +15,7 @@ import torch
 from pipeline.artifacts import Outputs, read_json
 from pipeline.config.schema import Config
 from pipeline.config.validation import validate
+from pipeline.errors import DataError
 from pipeline.evaluation.charts import CHARTS
 from pipeline.stages import evaluate, export, prepare, train
 from pipeline.stages.predict import run_predict
@@ -167,6 +168,9 @@ def test_texts_and_pairs_go_through_every_stage(root: Path, tmp_path: Path, kind
 
     given = "Snow closed the court of Marib."
     if "text_pair" in CASES[kind].columns:
+        with pytest.raises(DataError) as caught:
+            predicted(outputs.model, json.dumps({"text": given}))
+        assert "an object with the keys text and text_pair" in str(caught.value.remedy)
         given = json.dumps({"text": given, "text_pair": "sports"})
     found = predicted(outputs.model, given)
     assert found["text"].startswith("Snow closed")
