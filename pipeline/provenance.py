@@ -52,6 +52,7 @@ _SERVING = (
     "jieba",
     "mlflow",
     "pillow",
+    "protobuf",
     "rapidfuzz",
     "sacrebleu",
     "soundfile",
