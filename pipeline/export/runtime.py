@@ -56,8 +56,12 @@ class OnnxModel:
         Args:
             batch: From `Task.collate`; what the graph does not read is ignored.
         """
-        found = self._session.run(None, {name: batch[name] for name in self.inputs})
         return {
             name: value.astype(np.float64) if np.issubdtype(value.dtype, np.floating) else value
-            for name, value in zip(self.outputs, found, strict=True)
+            for name, value in self.run_as_is(batch).items()
         }
+
+    def run_as_is(self, batch: Arrays) -> Arrays:
+        """The same, as precise as the graph gives them."""
+        found = self._session.run(None, {name: batch[name] for name in self.inputs})
+        return dict(zip(self.outputs, found, strict=True))

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from pipeline.tasks.base import FloatArray, IntArray
 from pipeline.tasks.generation import Search
 
-Step = Callable[[IntArray, IntArray], FloatArray]
+Step = Callable[[IntArray, IntArray, IntArray], FloatArray]
 """Gives the next token's logits `[rows, vocabulary]` of sequences `[rows, length]`, whose inputs
-are those of the batch's rows with these numbers, `[rows]`."""
+are those of the batch's rows with these numbers, `[rows]`. Each is one of the sequences that were
+given before and a token more: which, the last argument says, `[rows]`; at first, itself."""
 
 _NEVER = -1.0e9
 """A score below that of any sequence."""
@@ -49,13 +50,14 @@ def _greedy(step: Step, search: Search, limits: IntArray, prompts: IntArray) -> 
     """Takes the likeliest token each time; rows that have ended cost nothing more."""
     start = prompts.shape[1]
     made = _with_room(prompts, int(limits.max()), search)
-    going = np.arange(len(limits))
+    going = parents = np.arange(len(limits))
     for length in range(start, made.shape[1]):
         begun = made[going, :length]
         due = length - start + 1 >= limits[going]
-        scores = _allowed(step(begun, going), begun, search, due)
+        scores = _allowed(step(begun, going, parents), begun, search, due)
         made[going, length] = scores.argmax(axis=1)
-        going = going[~np.isin(made[going, length], search.eos_token_ids)]
+        parents = np.flatnonzero(~np.isin(made[going, length], search.eos_token_ids))
+        going = going[parents]
         if not len(going):
             return made[:, start : length + 1]
     return made[:, start:]
@@ -74,16 +76,19 @@ def _beams(step: Step, search: Search, limits: IntArray, prompts: IntArray) -> I
     is_done = np.zeros((rows, beams), np.bool_)
     improvable = np.ones((rows, 1), np.bool_)
     numbers, of_beams = np.repeat(np.arange(rows), beams), np.repeat(limits, beams)
+    firsts, parents = np.arange(rows)[:, np.newaxis] * beams, np.arange(rows * beams)
     for written in range(1, most + 1):
         length = start + written - 1
         begun = going[:, :, :length].reshape(rows * beams, length)
-        logs = _allowed(_log_softmax(step(begun, numbers)), begun, search, written >= of_beams)
+        logs = _log_softmax(step(begun, numbers, parents))
+        logs = _allowed(logs, begun, search, written >= of_beams)
         if search.renormalize:
             logs = _log_softmax(logs)
         total = (logs.reshape(rows, beams, -1) + going_scores[..., None]).reshape(rows, -1)
         best = _largest(total, kept)
         scores = np.take_along_axis(total, best, 1)
-        candidates = np.take_along_axis(going, best[..., None] // logs.shape[1], 1)
+        continued = best // logs.shape[1]
+        candidates = np.take_along_axis(going, continued[..., None], 1)
         candidates[:, :, length] = best % logs.shape[1]
         ends = np.isin(candidates[:, :, length], search.eos_token_ids) | (written == most)
 
@@ -101,6 +106,7 @@ def _beams(step: Step, search: Search, limits: IntArray, prompts: IntArray) -> I
         done_scores = np.take_along_axis(merged, chosen, 1)
         going = np.take_along_axis(candidates, onward[..., None], 1)
         going_scores = np.take_along_axis(scores + ends * _NEVER, onward, 1)
+        parents = (np.take_along_axis(continued, onward, 1) + firsts).ravel()
 
         hope = going_scores[:, :1] / written**search.length_penalty
         worst = np.where(is_done, done_scores.min(axis=1, keepdims=True), _NEVER)

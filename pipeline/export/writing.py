@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts import write_json
+from pipeline.errors import EnvironmentProblem
 from pipeline.export.layout import encoder_file, graph_files, search_file
 from pipeline.export.quantization import quantize_int8
 from pipeline.tasks.base import ExportSpec
@@ -28,6 +30,13 @@ def write_graphs(model: PreTrainedModel, spec: ExportSpec, path: Path, *, opset:
     """
     from pipeline.export.graph import export_onnx
 
+    if spec.otherwise is not None:
+        try:
+            write_graphs(model, replace(spec, otherwise=None), path, opset=opset)
+        except EnvironmentProblem:
+            remove_graphs(path)
+            write_graphs(model, spec.otherwise, path, opset=opset)
+        return
     if spec.before is not None:
         export_onnx(model, spec.before, encoder_file(path), opset=opset)
     export_onnx(model, spec, path, opset=opset)
@@ -40,6 +49,7 @@ def quantize_graphs(source: Path, target: Path) -> None:
     quantize_int8(source, target)
     if encoder_file(source).is_file():
         quantize_int8(encoder_file(source), encoder_file(target))
+    if search_file(source).is_file():
         search_file(target).write_bytes(search_file(source).read_bytes())
 
 

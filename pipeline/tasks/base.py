@@ -119,6 +119,7 @@ class ExportSpec:
             encoder before its decoder.
         search: How sequences are written with the graph, as `generation.Search` says it; None for
             a graph whose results are read as they are.
+        otherwise: What is exported in its place where torch cannot export this.
     """
 
     inputs: tuple[str, ...]
@@ -128,6 +129,7 @@ class ExportSpec:
     part: Callable[[Any], Any] | None = None
     before: ExportSpec | None = None
     search: Mapping[str, Any] | None = None
+    otherwise: ExportSpec | None = None
 
 
 class Task(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -35,6 +34,7 @@ from pipeline.tasks.columns import (
     pad_text,
     require_columns,
 )
+from pipeline.tasks.continuing_export import continuing_spec
 from pipeline.tasks.generation import (
     PROMPT_LENGTH,
     SEQUENCES,
@@ -238,8 +238,7 @@ class CausalLanguageModel(Task):
         spec = super().export_spec(model)
         if self._options.generation is None:
             return spec
-        search = self._search(model, self._options.generation)
-        return replace(spec, search=search.model_dump(mode="json"))
+        return continuing_spec(model, self._search(model, self._options.generation), spec)
 
     def decode(
         self,

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.export.search import search_sequences
 from pipeline.models.pretrained import load_pretrained
-from pipeline.tasks.generation import GenerationOptions, generate, search_of
+from pipeline.tasks.generation import GenerationOptions, Search, generate, search_of
 from tests.checkpoints import MakeCheckpoint
 
 torch.set_num_threads(1)
@@ -56,7 +56,7 @@ def test_sequences_are_those_of_transformers(
         search = search_of(model, made, pad_token_id=0, prompt=prompt)
         expected = generate(model, inputs, search, torch.from_numpy(LENGTHS)).numpy()
 
-        def step(begun: Any, rows: Any) -> Any:
+        def step(begun: Any, rows: Any, parents: Any) -> Any:
             chosen = {name: tensor[rows] for name, tensor in inputs.items()}
             return model(**chosen, decoder_input_ids=torch.from_numpy(begun)).logits[:, -1].numpy()
 
@@ -66,3 +66,29 @@ def test_sequences_are_those_of_transformers(
             np.pad(one, ((0, 0), (0, width - one.shape[1]))).tolist() for one in (found, expected)
         ]
         assert padded[0] == padded[1]
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_step_is_told_which_sequence_each_one_continues(num_beams: int) -> None:
+    search = Search(
+        pad_token_id=0,
+        eos_token_ids=(1,),
+        start_token_ids=(2,),
+        num_beams=num_beams,
+        max_new_tokens=8,
+    )
+    chance = np.random.default_rng(0)
+    before: list[tuple[Any, Any]] = []
+
+    def step(begun: Any, rows: Any, parents: Any) -> Any:
+        if before:
+            sequences, numbers = before[-1]
+            assert (sequences[parents] == begun[:, :-1]).all()
+            assert (numbers[parents] == rows).all()
+        else:
+            assert parents.tolist() == list(range(len(begun)))
+        before.append((begun.copy(), rows))
+        return chance.normal(size=(len(begun), 12))
+
+    search_sequences(step, search, np.array([3, 1, 2, 5]))
+    assert len(before) > 3
