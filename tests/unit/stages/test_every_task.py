@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.artifacts import Outputs, read_json
+from pipeline.artifacts import read_json
 from pipeline.config.schema import Config
-from pipeline.config.validation import validate
 from pipeline.errors import DataError
 from pipeline.evaluation.charts import CHARTS
-from pipeline.stages import evaluate, export, prepare, train
-from pipeline.stages.predict import run_predict
 from pipeline.tasks.registry import load_task, shipped_tasks
+from tests.stage_projects import empty_project, predicted, run_stages, tiny_config
 
 torch.set_num_threads(1)
 
@@ -78,47 +74,27 @@ CASES = {
 def config(kind: str) -> Config:
     case = CASES[kind]
     is_pair = "group" in case.columns
-    values = {
-        "experiment": "tiny",
-        "data": {
-            "name": "news",
-            "files": {"all": {"path": "data/pairs.jsonl" if is_pair else "data/news.jsonl"}},
-            "columns": case.columns,
-            "split": {
-                "method": "group" if is_pair else "random",
-                "validation": 0.2,
-                "test": 0.2,
-            },
-        },
-        "task": {"kind": kind, "options": case.options},
-        "model": {
+    split = {"method": "group" if is_pair else "random", "validation": 0.2, "test": 0.2}
+    file = "data/pairs.jsonl" if is_pair else "data/news.jsonl"
+    return tiny_config(
+        kind,
+        {"files": {"all": {"path": file}}, "columns": case.columns, "split": split},
+        {
             "architecture": {"kind": "bert", "hidden_size": 16, "num_layers": 1},
             "tokenizer": {"kind": "wordpiece", "vocab_size": 500},
             "max_length": 48,
         },
-        "method": {},
-        "optimizer": {"lr": 1e-3},
-        "scheduler": {},
-        "trainer": {
-            "max_steps": 2,
-            "max_tokens_per_batch": 1024,
-            "accelerator": "cpu",
-            "num_threads": 1,
-        },
-        "evaluation": {"num_bootstrap_samples": 100, "baselines": ["majority"]},
-        "export": {"parity_rows": 6, "latency_repeats": 1, "latency_batch_sizes": [1]},
-        "tracking": {"enabled": False},
-    }
-    return validate(Config, values, lambda key: None)
+        options=case.options,
+        trainer={"max_steps": 2, "max_tokens_per_batch": 1024},
+        evaluation={"baselines": ["majority"]},
+        export={"parity_rows": 6},
+    )
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, newsroom: Path) -> Path:
     """A project with news, and with news and the names of three topics as pairs."""
-    made = tmp_path_factory.mktemp("project")
-    (made / "conf").mkdir()
-    (made / "conf" / "config.yaml").write_text("{}\n")
-    (made / "data").mkdir()
+    made = empty_project(tmp_path_factory.mktemp("project"))
     lines = newsroom.read_text(encoding="utf-8").splitlines()
     items = [one for one in map(json.loads, lines) if one["topic"] in TOPICS][:60]
     pairs = [
@@ -138,21 +114,13 @@ def root(tmp_path_factory: pytest.TempPathFactory, newsroom: Path) -> Path:
     return made
 
 
-def predicted(directory: Path, given: str, number: Callable[[str], Any] = float) -> Any:
-    out = io.StringIO()
-    run_predict([given], file=None, directory=directory, backend="auto", field="", stream_out=out)
-    return json.loads(out.getvalue(), parse_float=number)
-
-
 def near(number: str) -> Any:
     return pytest.approx(float(number), abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", CASES)
 def test_texts_and_pairs_go_through_every_stage(root: Path, tmp_path: Path, kind: str) -> None:
-    outputs = Outputs(tmp_path / "outputs")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(config(kind), root=root, outputs=outputs)
+    outputs = run_stages(config(kind), root, tmp_path / "outputs")
 
     task = load_task(kind, CASES[kind].options)
     metrics = read_json(outputs.evaluation / "metrics.json")
@@ -172,9 +140,9 @@ def test_texts_and_pairs_go_through_every_stage(root: Path, tmp_path: Path, kind
             predicted(outputs.model, json.dumps({"text": given}))
         assert "an object with the keys text and text_pair" in str(caught.value.remedy)
         given = json.dumps({"text": given, "text_pair": "sports"})
-    found = predicted(outputs.model, given)
+    (found,) = predicted(outputs.model, given)
     assert found["text"].startswith("Snow closed")
-    assert found == predicted(outputs.export, given, near)
+    assert [found] == predicted(outputs.export, given, number=near)
 
 
 def test_no_task_is_forgotten() -> None:

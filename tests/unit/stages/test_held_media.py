@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
@@ -17,25 +16,15 @@ import yaml
 from pipeline.artifacts import Outputs, file_sha256, read_json
 from pipeline.config.compose import compose
 from pipeline.lineage.inputs import input_paths
-from pipeline.stages import evaluate, export, prepare, train
-from pipeline.stages.predict import run_predict
 from pipeline.stages.train_log import _example
 from pipeline.tasks.base import Column
 from tests.pictures import COLOURS, picture
 from tests.sounds import PITCHES, sound_file, tone
+from tests.stage_projects import SMALL_OVERRIDES, predicted, run_stages
 
 torch.set_num_threads(1)
 
 SHARD = "train-00000-of-00001.parquet"
-SETTINGS = (
-    "tracking=off",
-    "trainer.num_threads=1",
-    "evaluation.num_bootstrap_samples=100",
-    "export.parity_rows=8",
-    "export.latency_repeats=1",
-    "export.latency_batch_sizes=[1]",
-    "data.quality.unreadable_share.error=0.5",
-)
 
 
 @pytest.fixture
@@ -64,11 +53,7 @@ def option(root: Path, values: dict[str, Any]) -> None:
 
 
 def run(root: Path, *overrides: str) -> Outputs:
-    config = compose(["data=held", *overrides, *SETTINGS], root)
-    outputs = Outputs(root / "outputs")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(config, root=root, outputs=outputs)
-    return outputs
+    return run_stages(compose(["data=held", *overrides, *SMALL_OVERRIDES], root), root)
 
 
 def unreadable(outputs: Outputs) -> list[dict[str, str]]:
@@ -77,17 +62,9 @@ def unreadable(outputs: Outputs) -> list[dict[str, str]]:
     return list(found["examples"])
 
 
-def predicted(outputs: Outputs, path: Path) -> Any:
-    out = io.StringIO()
-    run_predict(
-        [str(path)],
-        file=None,
-        directory=outputs.export,
-        backend="onnx",
-        field="",
-        stream_out=out,
-    )
-    return json.loads(out.getvalue())["prediction"]
+def name_of(path: Path, outputs: Outputs) -> Any:
+    (found,) = predicted(outputs.export, str(path), backend="onnx")
+    return found["prediction"]
 
 
 def test_pictures_in_a_parquet_file_go_through_every_stage(root: Path) -> None:
@@ -123,7 +100,7 @@ def test_pictures_in_a_parquet_file_go_through_every_stage(root: Path) -> None:
     rows = pq.read_table(next(outputs.evaluation.glob("*test*.parquet"))).to_pylist()
     assert {row["id"] for row in rows} <= {f"{name}:{number}" for number in range(1, 61)}
     (root / "one.png").write_bytes(picture("blue", 99))
-    assert predicted(outputs, root / "one.png") in names
+    assert name_of(root / "one.png", outputs) in names
     assert not list(outputs.dataset.rglob("contents"))
     assert input_paths(compose(["data=held"], root).model_dump(mode="json"))[0] == name
 
@@ -159,7 +136,7 @@ def test_recordings_of_a_hub_dataset_go_through_every_stage(
     assert "./data/tones[train]:" in mistakes
     assert "spectrogram" in mistakes
     (root / "one.wav").write_bytes(sound_file(tone(900, 0.25, 8_000), 8_000))
-    assert predicted(outputs, root / "one.wav") in names
+    assert name_of(root / "one.wav", outputs) in names
 
 
 def test_no_other_file_is_logged_as_an_example_of_what_lay_in_a_row(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,17 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.artifacts import Outputs, read_json
 from pipeline.config.schema import Config
-from pipeline.config.validation import validate
 from pipeline.data.store import EncodedDataset
 from pipeline.models.processor import load_processor
-from pipeline.stages import evaluate, export, prepare, train
-from pipeline.stages.predict import run_predict
 from tests.checkpoints import write_pieces
+from tests.stage_projects import (
+    ALIGNED,
+    empty_project,
+    predicted,
+    run_stages,
+    tiny_config,
+    write_aligned,
+)
 
 torch.set_num_threads(1)
 
@@ -77,57 +81,28 @@ def write_checkpoint(directory: Path, rows: list[dict[str, str]], *, positions: 
 
 
 def config() -> Config:
-    values = {
-        "experiment": "tiny",
-        "data": {
-            "name": "news",
-            "files": {"all": {"path": "data/en", "aligned": {"target": {"path": "data/zh"}}}},
-            "format": {"kind": "lines"},
-            "split": {"method": "shared_text", "validation": 0.2, "test": 0.2},
+    return tiny_config(
+        "sequence_to_sequence",
+        ALIGNED,
+        {"checkpoint": {"source": "directory", "location": "marian"}, "max_length": 64},
+        options={
+            "source_prefix": ">>cmn_Hans<< ",
+            "generation": {"max_new_tokens": 8, "num_beams": 2},
         },
-        "task": {
-            "kind": "sequence_to_sequence",
-            "options": {
-                "source_prefix": ">>cmn_Hans<< ",
-                "generation": {"max_new_tokens": 8, "num_beams": 2},
-            },
-        },
-        "model": {
-            "checkpoint": {"source": "directory", "location": "marian"},
-            "max_length": 64,
-        },
-        "method": {},
-        "optimizer": {"lr": 1e-2},
-        "scheduler": {},
-        "trainer": {
-            "max_steps": 4,
-            "max_tokens_per_batch": 1024,
-            "accelerator": "cpu",
-            "num_threads": 1,
-        },
-        "evaluation": {"num_bootstrap_samples": 100},
-        "export": {"parity_rows": 6, "latency_repeats": 1, "latency_batch_sizes": [1]},
-        "tracking": {"enabled": False},
-    }
-    return validate(Config, values, lambda key: None)
+        optimizer={"lr": 1e-2},
+        trainer={"max_steps": 4, "max_tokens_per_batch": 1024},
+        export={"parity_rows": 6},
+    )
 
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory, newsroom: Path) -> Outputs:
-    root = tmp_path_factory.mktemp("marian")
-    (root / "conf").mkdir()
-    (root / "conf" / "config.yaml").write_text("{}\n")
-    (root / "data").mkdir()
+    root = empty_project(tmp_path_factory.mktemp("marian"))
     lines = newsroom.read_text(encoding="utf-8").splitlines()[:60]
     rows = [{name: json.loads(line)[name][:40] for name in ("en", "zh")} for line in lines]
-    for name in ("en", "zh"):
-        text = "".join(f"{row[name]}\n" for row in rows)
-        (root / "data" / name).write_text(text, encoding="utf-8")
+    write_aligned(root, rows)
     write_checkpoint(root / "marian", rows, positions=False)
-    made = Outputs(root / "outputs")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(config(), root=root, outputs=made)
-    return made
+    return run_stages(config(), root)
 
 
 def test_targets_were_cut_by_their_own_model(outputs: Outputs) -> None:
@@ -155,20 +130,10 @@ def test_graphs_write_what_pytorch_and_transformers_alone_write(outputs: Outputs
     report = read_json(outputs.export / "report.json")
     assert report["models"]["onnx"]["parity"]["prediction_agreement"] == 1.0
     texts = ["Snow closed the court.", "Polio drops", "☃☃ and 雪"]
-    written = {}
-    for backend in ("torch", "onnx"):
-        out = io.StringIO()
-        run_predict(
-            texts,
-            file=None,
-            directory=outputs.export,
-            backend=backend,
-            field="text",
-            stream_out=out,
-        )
-        written[backend] = [json.loads(line)["prediction"] for line in out.getvalue().splitlines()]
-    assert written["torch"] == written["onnx"]
-    assert any(written["onnx"])
+    written = [row["prediction"] for row in predicted(outputs.export, *texts, backend="torch")]
+    graphs = [row["prediction"] for row in predicted(outputs.export, *texts, backend="onnx")]
+    assert written == graphs
+    assert any(graphs)
 
     model: Any = transformers.AutoModelForSeq2SeqLM.from_pretrained(outputs.model)
     tokenizer: Any = load_processor(outputs.model).tokenizer
@@ -180,7 +145,7 @@ def test_graphs_write_what_pytorch_and_transformers_alone_write(outputs: Outputs
         (found,) = model.generate(**ids).tolist()
         assert pad not in found[1:]
         alone.append(tokenizer.decode(found, skip_special_tokens=True).strip())
-    assert alone == written["torch"]
+    assert alone == written
 
 
 def test_transformers_alone_translates_in_the_same_way(outputs: Outputs) -> None:

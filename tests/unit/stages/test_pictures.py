@@ -3,70 +3,49 @@
 from __future__ import annotations
 
 import base64
-import io
-import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from pipeline.artifacts import Outputs, read_json
+from pipeline.artifacts import read_json
 from pipeline.config.schema import Config
-from pipeline.config.validation import validate
 from pipeline.export.serving import _load_pyfunc
-from pipeline.stages import evaluate, export, prepare, train
-from pipeline.stages.predict import run_predict
 from pipeline.tasks.registry import load_task
 from pipeline.tasks.served import served_inputs
 from tests.pictures import COLOURS, picture, write_pictures
+from tests.stage_projects import empty_project, predicted, run_stages, tiny_config
 
 torch.set_num_threads(1)
 
 
 def config() -> Config:
-    values = {
-        "experiment": "tiny",
-        "data": {
+    return tiny_config(
+        "image_classification",
+        {
             "name": "colours",
             "files": {"all": {"path": "data/colours.zip"}},
             "format": {"kind": "folder"},
-            "split": {"validation": 0.2, "test": 0.2},
         },
-        "task": {"kind": "image_classification", "options": {"top_k": 2}},
-        "model": {
+        {
             "name": "resnet",
             "architecture": {"kind": "resnet", "conv_channels": 4, "num_layers": 2},
             "tokenizer": {"kind": "none"},
             "image": {"height": 16, "width": 16},
         },
-        "method": {},
-        "optimizer": {"lr": 1e-2},
-        "scheduler": {},
-        "trainer": {
-            "max_epochs": 4,
-            "max_tokens_per_batch": None,
-            "per_device_batch_size": 12,
-            "accelerator": "cpu",
-            "num_threads": 1,
-        },
-        "evaluation": {"num_bootstrap_samples": 100},
-        "export": {"parity_rows": 8, "latency_repeats": 1, "latency_batch_sizes": [1]},
-        "tracking": {"enabled": False},
-    }
-    return validate(Config, values, lambda key: None)
+        options={"top_k": 2},
+        optimizer={"lr": 1e-2},
+        trainer={"max_epochs": 4, "max_tokens_per_batch": None, "per_device_batch_size": 12},
+    )
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with all that the stages made of 60 pictures, one of them cut short."""
-    root = tmp_path_factory.mktemp("project")
-    (root / "conf").mkdir()
-    (root / "conf" / "config.yaml").write_text("{}\n")
-    (root / "data").mkdir()
+    root = empty_project(tmp_path_factory.mktemp("project"))
     pictures = write_pictures(root / "pictures", 20)
     broken = pictures / "red" / "007.png"
     broken.write_bytes(broken.read_bytes()[:80])
@@ -74,9 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path in sorted(pictures.rglob("*.png")):
             archive.write(path, f"colours/{path.relative_to(pictures)}")
     shutil.rmtree(pictures)
-    outputs = Outputs(root / "outputs")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(config(), root=root, outputs=outputs)
+    run_stages(config(), root)
     return root
 
 
@@ -122,16 +99,7 @@ def test_pictures_are_predicted_by_path_and_bad_ones_get_a_reason(
         (tmp_path / f"{colour}.jpg").write_bytes(picture(colour, 7, (40, 30), "JPEG"))
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     paths = [str(tmp_path / f"{name}.jpg") for name in (*COLOURS, "bad", "missing")]
-    out = io.StringIO()
-    run_predict(
-        (*paths, ""),
-        file=None,
-        directory=project / "outputs" / model,
-        backend="auto",
-        field="",
-        stream_out=out,
-    )
-    found: list[dict[str, Any]] = [json.loads(line) for line in out.getvalue().splitlines()]
+    found = predicted(project / "outputs" / model, *paths, "")
     assert [row["image"] for row in found] == [*paths, ""]
     assert [row["prediction"] for row in found[:3]] == list(COLOURS)
     assert "no picture of a known format" in found[3]["error"]

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 
 from pipeline.artifacts import Outputs, file_sha256, read_json
 from pipeline.config.schema import Config
-from pipeline.config.validation import validate
 from pipeline.evaluation.tables import read_predictions
 from pipeline.export.bundle import load_predictor
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
-from pipeline.stages import evaluate, export, prepare, train
+from pipeline.stages import evaluate, prepare, train
+from tests.stage_projects import empty_project, run_stages, tiny_config
 
 torch.set_num_threads(1)
 
@@ -28,7 +28,6 @@ SCRATCH = {
     "tokenizer": {"kind": "wordpiece", "vocab_size": 600},
     "max_length": 48,
 }
-TRAINER = {"max_steps": 2, "max_tokens_per_batch": 512, "accelerator": "cpu", "num_threads": 1}
 
 
 @dataclass(frozen=True)
@@ -51,41 +50,23 @@ def config(
     options: dict[str, Any] | None = None,
     file: str = "newsroom.jsonl",
 ) -> Config:
-    data = {
-        "name": "news",
-        "files": {"all": {"path": f"data/{file}"}},
-        "columns": columns,
-        "split": {"validation": 0.2, "test": 0.2},
-        "max_rows": 120,
-    }
-    values = {
-        "experiment": task,
-        "data": data,
-        "task": {"kind": task, "options": options or {}},
-        "model": model,
-        "method": {},
-        "optimizer": {"lr": 1e-3},
-        "scheduler": {},
-        "trainer": TRAINER,
-        "evaluation": {"num_bootstrap_samples": 100, "baselines": []},
-        "export": {"parity_rows": 8, "latency_repeats": 1, "latency_batch_sizes": [1]},
-        "tracking": {"enabled": False},
-    }
-    return validate(Config, values, lambda key: None)
+    return tiny_config(
+        task,
+        {"files": {"all": {"path": f"data/{file}"}}, "columns": columns, "max_rows": 120},
+        model,
+        options=options,
+        experiment=task,
+        trainer={"max_steps": 2, "max_tokens_per_batch": 512},
+        evaluation={"baselines": []},
+    )
 
 
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory, newsroom: Path) -> Pretrained:
-    root = tmp_path_factory.mktemp("pretrained")
-    (root / "conf").mkdir()
-    (root / "conf" / "config.yaml").write_text("{}\n")
-    (root / "data").mkdir()
+    root = empty_project(tmp_path_factory.mktemp("pretrained"))
     shutil.copyfile(newsroom, root / "data" / "newsroom.jsonl")
     made = config("masked_language_model", {"text": "en"}, SCRATCH)
-    outputs = Outputs(root / "runs" / "pretraining")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(made, root=root, outputs=outputs)
-    return Pretrained(root, outputs)
+    return Pretrained(root, run_stages(made, root, root / "runs" / "pretraining"))
 
 
 def test_a_language_model_goes_through_every_stage(pretrained: Pretrained) -> None:
@@ -118,9 +99,7 @@ GPT2 = {
 
 def test_a_causal_language_model_goes_through_every_stage(pretrained: Pretrained) -> None:
     made = config("causal_language_model", {"text": "en"}, GPT2)
-    outputs = Outputs(pretrained.root / "runs" / "causal")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(made, root=pretrained.root, outputs=outputs)
+    outputs = run_stages(made, pretrained.root, pretrained.root / "runs" / "causal")
     found = read_json(outputs.evaluation / "metrics.json")["test"]["perplexity"]
     assert 1 < found["low"] <= found["value"] <= found["high"] < 700
     report = read_json(outputs.export / "report.json")
@@ -150,9 +129,9 @@ def test_chats_go_through_the_stages_and_are_answered(
         options={"form": "messages", "generation": {"max_new_tokens": 4}},
         file="chats.jsonl",
     )
-    outputs = Outputs(pretrained.root / "runs" / "chats")
-    for stage in (prepare, train, evaluate):
-        stage.run(made, root=pretrained.root, outputs=outputs)
+    runs = pretrained.root / "runs"
+    stages = (prepare, train, evaluate)
+    outputs = run_stages(made, pretrained.root, runs / "chats", stages=stages)
     found = read_json(outputs.evaluation / "metrics.json")["test"]
     assert {"perplexity", "token_accuracy", "exact_match", "chrf"} <= found.keys()
 
@@ -187,9 +166,7 @@ def test_its_body_and_tokenizer_begin_another_task(
     }
     made = config(task, columns, {"checkpoint": checkpoint, "max_length": 48})
     still = made.model_copy(update={"optimizer": made.optimizer.model_copy(update={"lr": 1e-30})})
-    outputs = Outputs(tmp_path / "outputs")
-    prepare.run(still, root=pretrained.root, outputs=outputs)
-    train.run(still, root=pretrained.root, outputs=outputs)
+    outputs = run_stages(still, pretrained.root, tmp_path / "outputs", stages=(prepare, train))
 
     before = load_file(pretrained.outputs.model / "model.safetensors")
     after = load_file(outputs.model / "model.safetensors")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,8 @@ import torch
 
 from pipeline.artifacts import Outputs, read_json
 from pipeline.config.schema import Config
-from pipeline.config.validation import validate
 from pipeline.manifest import Manifest
-from pipeline.stages import evaluate, export, prepare, train
-from pipeline.stages.predict import run_predict
+from tests.stage_projects import empty_project, predicted, run_stages, tiny_config
 
 torch.set_num_threads(1)
 
@@ -24,67 +20,35 @@ TAGS = ["accident", "international", "law", "money", "record", "weather", "youth
 
 
 def config(task: str, columns: dict[str, str]) -> Config:
-    values = {
-        "experiment": "tiny",
-        "data": {
-            "name": "news",
-            "files": {"all": {"path": "data/newsroom.jsonl"}},
-            "columns": columns,
-            "split": {"validation": 0.2, "test": 0.2},
-            "max_rows": 200,
-        },
-        "task": {"kind": task},
-        "model": {
+    files = {"all": {"path": "data/newsroom.jsonl"}}
+    return tiny_config(
+        task,
+        {"files": files, "columns": columns, "max_rows": 200},
+        {
             "architecture": {"kind": "bert", "hidden_size": 16, "num_layers": 1},
             "tokenizer": {"kind": "wordpiece", "vocab_size": 600},
             "max_length": 48,
         },
-        "method": {},
-        "optimizer": {"lr": 1e-3},
-        "scheduler": {},
-        "trainer": {
-            "max_steps": 2,
-            "max_tokens_per_batch": 512,
-            "accelerator": "cpu",
-            "num_threads": 1,
-        },
-        "evaluation": {"num_bootstrap_samples": 100},
-        "export": {"parity_rows": 8, "latency_repeats": 1, "latency_batch_sizes": [1]},
-        "tracking": {"enabled": False},
-    }
-    return validate(Config, values, lambda key: None)
-
-
-def run_stages(root: Path, newsroom: Path, made: Config) -> Outputs:
-    (root / "conf").mkdir()
-    (root / "conf" / "config.yaml").write_text("{}\n")
-    (root / "data").mkdir()
-    shutil.copyfile(newsroom, root / "data" / "newsroom.jsonl")
-    outputs = Outputs(root / "outputs")
-    for stage in (prepare, train, evaluate, export):
-        stage.run(made, root=root, outputs=outputs)
-    return outputs
-
-
-def predicted(directory: Path) -> dict[str, Any]:
-    """The prediction for a text; that for none holds nulls in the same columns."""
-    out = io.StringIO()
-    run_predict(
-        ("Snow closed the court.", " "),
-        file=None,
-        directory=directory,
-        backend="auto",
-        field="text",
-        stream_out=out,
+        trainer={"max_steps": 2, "max_tokens_per_batch": 512},
     )
-    found, nothing = map(json.loads, out.getvalue().splitlines())
+
+
+def trained(root: Path, newsroom: Path, made: Config) -> Outputs:
+    empty_project(root)
+    shutil.copyfile(newsroom, root / "data" / "newsroom.jsonl")
+    return run_stages(made, root)
+
+
+def predicted_for_a_text(directory: Path) -> dict[str, Any]:
+    """The prediction for a text; that for none holds nulls in the same columns."""
+    found, nothing = predicted(directory, "Snow closed the court.", " ")
     assert nothing == {**dict.fromkeys(found), "text": " "}
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def test_sets_of_labels(tmp_path: Path, newsroom: Path) -> None:
     made = config("multi_label_classification", {"text": "en", "labels": "tags"})
-    outputs = run_stages(tmp_path, newsroom, made)
+    outputs = trained(tmp_path, newsroom, made)
 
     thresholds = Manifest.read(outputs.model).task_state["thresholds"]
     assert len(thresholds) == len(TAGS)
@@ -93,7 +57,7 @@ def test_sets_of_labels(tmp_path: Path, newsroom: Path) -> None:
     assert metrics["validation"]["f1_micro"]["value"] > 0, "thresholds follow the untrained model"
     assert (outputs.evaluation / "thresholds.csv").is_file()
     for directory in (outputs.model, outputs.export):
-        found = predicted(directory)
+        found = predicted_for_a_text(directory)
         assert list(found["scores"]) == TAGS
         above = [
             name for name, bar in zip(TAGS, thresholds, strict=True) if found["scores"][name] >= bar
@@ -103,7 +67,7 @@ def test_sets_of_labels(tmp_path: Path, newsroom: Path) -> None:
 
 def test_numbers(tmp_path: Path, newsroom: Path) -> None:
     made = config("regression", {"text": "en", "target": "sentiment"})
-    outputs = run_stages(tmp_path, newsroom, made)
+    outputs = trained(tmp_path, newsroom, made)
 
     state = Manifest.read(outputs.model).task_state
     assert 0.1 < state["mean"] < 1.0
@@ -114,6 +78,8 @@ def test_numbers(tmp_path: Path, newsroom: Path) -> None:
     assert (outputs.evaluation / "mistakes.html").is_file()
     pictures = {path.name for path in (outputs.evaluation / "plots").iterdir()}
     assert pictures == {"numbers.png", "residuals.png", "scores.png"}
-    exported, plain = predicted(outputs.export), predicted(outputs.model)
+    exported, plain = (
+        predicted_for_a_text(directory) for directory in (outputs.export, outputs.model)
+    )
     assert exported["prediction"] == pytest.approx(plain["prediction"], abs=1e-3)
     assert -4 < plain["prediction"] < 4

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import shutil
 import zipfile
@@ -14,8 +13,8 @@ import yaml
 from pipeline.artifacts import Outputs
 from pipeline.config.compose import compose
 from pipeline.stages import evaluate, export, prepare, train
-from pipeline.stages.predict import run_predict
 from tests.sounds import sound_file, spelled
+from tests.stage_projects import SMALL_OVERRIDES, predicted
 
 torch.set_num_threads(1)
 
@@ -54,16 +53,10 @@ def project(tmp_path: Path, repository: Path) -> Path:
 
 SETTINGS = (
     "data=words",
-    "tracking=off",
-    "trainer.num_threads=1",
+    *SMALL_OVERRIDES,
     "trainer.max_tokens_per_batch=400",
     "optimizer.lr=5e-3",
     "model.audio.num_mels=24",
-    "evaluation.num_bootstrap_samples=100",
-    "export.parity_rows=8",
-    "export.latency_repeats=1",
-    "export.latency_batch_sizes=[1]",
-    "data.quality.unreadable_share.error=0.5",
 )
 
 
@@ -117,13 +110,5 @@ def test_recordings_go_through_every_stage(
 
     path = project / "one.wav"
     path.write_bytes(sound_file(spelled("cab", 44_100, 0.1), 44_100, depth="PCM_24"))
-    written = io.StringIO()
-    run_predict(
-        [str(path)],
-        file=None,
-        directory=outputs.export,
-        backend="onnx",
-        field="",
-        stream_out=written,
-    )
-    assert set(json.loads(written.getvalue())) >= {"audio", "prediction"}
+    (found,) = predicted(outputs.export, str(path), backend="onnx")
+    assert set(found) >= {"audio", "prediction"}
