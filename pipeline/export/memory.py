@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.tasks.base import IntArray
+from pipeline.artifacts import read_json
+from pipeline.export.layout import search_file
+from pipeline.export.runtime import OnnxModel
+from pipeline.tasks.base import FloatArray, IntArray
+from pipeline.tasks.generation import Search
 from pipeline.tasks.key_values import is_kept, past_of
 
 Values = Mapping[str, npt.NDArray[Any]]
@@ -20,7 +25,7 @@ class Memory:
     They pass from one call to the next in ONNX Runtime's own memory, without a copy.
 
     Args:
-        session: Of a graph for which `keeps` holds.
+        session: Of a graph that takes keys and values.
         rows: Rows of the first call.
     """
 
@@ -34,11 +39,6 @@ class Memory:
         }
         self._past = _handed(empty)
         self._given: dict[str, Any] = {}
-
-    @staticmethod
-    def keeps(inputs: Sequence[str]) -> bool:
-        """Whether a graph with these inputs has a memory."""
-        return any(is_kept(name, "past") for name in inputs)
 
     def give(self, constants: Values) -> None:
         """Hands over inputs that stay the same in the calls that follow."""
@@ -68,6 +68,38 @@ class Memory:
         self._past = _handed(
             {name: value.numpy()[:, :, :width][rows] for name, value in self._past.items()}
         )
+
+
+class Writer(OnnxModel):
+    """A decoder's graph with the search's settings, which lie beside it.
+
+    Args:
+        path: The graph.
+        num_threads: Threads of one call; by default one for each physical core.
+
+    Attributes:
+        search: How sequences are searched for.
+        keeps: Whether the graph has a memory.
+
+    Raises:
+        CheckpointError: If a file is missing or damaged.
+    """
+
+    def __init__(self, path: Path, *, num_threads: int | None = None) -> None:
+        super().__init__(path, num_threads=num_threads)
+        self.search = Search.model_validate(read_json(search_file(path)))
+        self.keeps = any(is_kept(name, "past") for name in self.inputs)
+        self.outputs = tuple(name for name in self.outputs if not is_kept(name, "present"))
+
+
+def parts(ids: IntArray) -> tuple[slice, ...]:
+    """The first token of each row and the rest, `[rows, length]`."""
+    return (slice(0, 1), slice(1, None)) if ids.shape[1] > 1 else (slice(0, None),)
+
+
+def joined(logits: Sequence[npt.NDArray[np.float32]]) -> FloatArray:
+    """Logits of all parts, `[rows, length, vocabulary]`."""
+    return np.concatenate(logits, axis=1).astype(np.float64)
 
 
 def _handed(arrays: Values) -> dict[str, Any]:

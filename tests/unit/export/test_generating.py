@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from pipeline.artifacts import write_json
-from pipeline.export.generating import ContinuingModel, GeneratingModel, open_graph
+from pipeline.export.continuing import ContinuingModel
+from pipeline.export.generating import GeneratingModel, open_graph
 from pipeline.export.layout import graph_files, search_file
 from pipeline.export.runtime import OnnxModel
 from pipeline.export.writing import quantize_graphs, write_graphs
