@@ -132,8 +132,9 @@ class Contest:
         if options.model == "bert_base":
             from transformers import BertConfig, BertForSequenceClassification
 
+            sizes: Any = {"num_labels": len(self.labels)}
             self.model = BertForSequenceClassification(
-                BertConfig(num_labels=len(self.labels), vocab_size=self.model.config.vocab_size)
+                BertConfig(vocab_size=self.model.config.vocab_size, **sizes)
             )
         if options.accelerator == "gpu":
             warm_up()
