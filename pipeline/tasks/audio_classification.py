@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.audio.augmentation import AudioAugmentation
 from pipeline.config.base import Section
+from pipeline.tasks.attached import Attached
 from pipeline.tasks.audio_inputs import (
     AUDIO,
     INPUTS,
@@ -35,7 +36,7 @@ class Options(LabelOptions):
     """How recordings are changed in training."""
 
 
-class AudioClassification(TextClassification):
+class AudioClassification(Attached, TextClassification):
     """One label for each recording; losses, decisions and metrics are those of texts."""
 
     Options: ClassVar[type[Section]] = Options
@@ -48,16 +49,6 @@ class AudioClassification(TextClassification):
         super().__init__(options)
         assert isinstance(options, Options)
         self._augmentation = options.augmentation
-        self._processor: Processor | None = None
-
-    def attach(self, processor: Processor) -> None:
-        """Keeps what says how features become batches."""
-        self._processor = processor
-
-    @property
-    def _encoder(self) -> Any:
-        assert self._processor is not None
-        return self._processor.audio_encoder
 
     def encode_inputs(self, rows: pa.Table, processor: Processor, max_length: int) -> pa.Table:
         """Features of the recordings."""
@@ -71,12 +62,12 @@ class AudioClassification(TextClassification):
         pad_to_multiple_of: int,
     ) -> dict[str, npt.NDArray[Any]]:
         """The model's inputs, and `num_steps`."""
-        return collate_audio(rows, self._encoder, pad_to_multiple_of)
+        return collate_audio(rows, self.processor.audio_encoder, pad_to_multiple_of)
 
     def augment(self, batch: Batch, seed: int) -> Batch:
         """Changes speed, adds noise and hides stretches of the recordings."""
-        return augment_audio(batch, self._encoder, self._augmentation, seed)
+        return augment_audio(batch, self.processor.audio_encoder, self._augmentation, seed)
 
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
         """Features or samples in, logits out."""
-        return audio_export(self._encoder)
+        return audio_export(self.processor.audio_encoder)

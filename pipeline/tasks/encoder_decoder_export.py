@@ -101,8 +101,7 @@ def _keeping_spec(
         mask = {name: given[name] for name in (_MASK,) if name in given}
         ids = _tensors(whole.samples)[DECODER_IDS]
         crossed = _encode_keys(model, **given)
-        some = {n: t.new_zeros(*t.shape[:2], 0, t.shape[3]) for n, t in crossed.items()}
-        none = {past_of(n.replace("cross", "present")): t for n, t in some.items()}
+        none = empty_past({n.replace("cross", "present"): t for n, t in crossed.items()})
         first = _decode_kept(model, **{DECODER_IDS: ids[:, :2]}, **mask, **crossed, **none)
         past = {past_of(n): t for n, t in first.items() if is_kept(n, "present")}
         rest = _decode_kept(model, **{DECODER_IDS: ids[:, 2:]}, **mask, **crossed, **past)

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.config.base import Section
 from pipeline.images.augmentation import ImageAugmentation, augmented, mixing
 from pipeline.metrics.top_k import top_k_accuracy
+from pipeline.tasks.attached import Attached
 from pipeline.tasks.base import (
     LABEL,
     Batch,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-    from pipeline.images.encoder import ImageEncoder
     from pipeline.tasks.processor import Processor
 
 MIXED_LABELS, SHARE = "mixed_labels", "mixed_share"
@@ -49,7 +49,7 @@ class Options(LabelOptions):
     """How pictures are changed in training."""
 
 
-class ImageClassification(TextClassification):
+class ImageClassification(Attached, TextClassification):
     """One label for each picture; losses, decisions and metrics are those of texts, and top-k."""
 
     Options: ClassVar[type[Section]] = Options
@@ -63,20 +63,10 @@ class ImageClassification(TextClassification):
         assert isinstance(options, Options)
         self._top_k = options.top_k
         self._augmentation = options.augmentation
-        self._processor: Processor | None = None
         self.metric_specs = (
             *TextClassification.metric_specs,
             MetricSpec(f"top_{self._top_k}_accuracy"),
         )
-
-    def attach(self, processor: Processor) -> None:
-        """Keeps what says how pixels become batches."""
-        self._processor = processor
-
-    @property
-    def _encoder(self) -> ImageEncoder:
-        assert self._processor is not None
-        return self._processor.image_encoder
 
     def encode_inputs(
         self,
@@ -95,11 +85,11 @@ class ImageClassification(TextClassification):
         pad_to_multiple_of: int,  # noqa: ARG002
     ) -> dict[str, npt.NDArray[Any]]:
         """`pixel_values`, `[batch, 3, height, width]`."""
-        return collate_images(rows, self._encoder)
+        return collate_images(rows, self.processor.image_encoder)
 
     def augment(self, batch: Batch, seed: int) -> Batch:
         """Moves, mirrors and recolours pictures, and mixes them if the options say so."""
-        encoder, options = self._encoder, self._augmentation
+        encoder, options = self.processor.image_encoder, self._augmentation
         values = augmented(batch["pixel_values"], options, seed, mean=encoder.mean, std=encoder.std)
         if not options.mixup:
             return {**batch, "pixel_values": values}
@@ -142,4 +132,4 @@ class ImageClassification(TextClassification):
 
     def export_spec(self, model: PreTrainedModel) -> ExportSpec:  # noqa: ARG002
         """Pixels in, logits out."""
-        return image_export(self._encoder)
+        return image_export(self.processor.image_encoder)

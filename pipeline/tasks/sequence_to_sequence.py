@@ -27,10 +27,7 @@ from pipeline.tasks.base import (
 from pipeline.tasks.columns import input_columns, pad_lists, pad_text, require_columns
 from pipeline.tasks.encoder_decoder import EncoderDecoder, WritingOptions
 from pipeline.tasks.encoder_decoder_export import encoder_decoder_spec, token_inputs
-from pipeline.tasks.generation import (
-    Search,
-    search_of,
-)
+from pipeline.tasks.generation import Search, search_of
 from pipeline.tasks.text_measures import (
     EMPTY,
     SPECS,
