@@ -81,11 +81,20 @@ def _by_column(
     found = np.array([known[name] for name in said], np.int8)
     lacking = [name for name in missing if SPLITS.index(name) not in found]
     rest = found == TRAIN
-    method = "group" if "group" in rows.column_names else "stratified"
-    found[rest] = assign(
-        rows.filter(pa.array(rest)), config.model_copy(update={"method": method}), lacking, columns
-    )
+    others = _with_own_groups(rows.filter(pa.array(rest)))
+    method = "group" if "group" in others.column_names else "stratified"
+    found[rest] = assign(others, config.model_copy(update={"method": method}), lacking, columns)
     return found
+
+
+def _with_own_groups(rows: pa.Table) -> pa.Table:
+    """A row that has no group is one of its own; where none has any, there is no such column."""
+    if "group" not in rows.column_names or not rows["group"].null_count:
+        return rows
+    bare = rows.drop_columns("group")
+    if rows["group"].null_count == rows.num_rows:
+        return bare
+    return bare.append_column("group", pc.coalesce(rows["group"], rows["id"]))
 
 
 def check_not_empty(sizes: Mapping[str, int], dropped: Mapping[str, int]) -> None:

@@ -147,6 +147,16 @@ def test_what_a_column_never_names_is_taken_of_its_training_rows(grouped: bool) 
         assert len(of_test) == 2
 
 
+def test_rows_without_a_group_are_divided_beside_those_that_have_one() -> None:
+    names = ["train"] * 80 + ["test"] * 20
+    for groups in ([None] * 100, ["a"] * 10 + [None] * 90):
+        table = rows(["a", "b"] * 50, split=names, group=pa.array(groups, pa.string()))
+        table = table.append_column("id", pa.array([f"r{n}" for n in range(100)]))
+        found = divide(table, split(method="column", validation=0.25), BOTH)
+        assert np.count_nonzero(found == VALIDATION) == 20
+    assert len(set(found[:10])) == 1
+
+
 def test_a_split_of_an_unknown_name_is_refused() -> None:
     with pytest.raises(DataError, match=r"'holdout', which names no split") as caught:
         divide(rows(["a"] * 2, split=["train", "holdout"]), split(method="column"), BOTH)
