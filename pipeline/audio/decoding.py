@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.containers import missing_bytes
 from pipeline.errors import DataError
 
 Samples = npt.NDArray[np.float32]
@@ -17,10 +18,10 @@ FORMATS = "wav, flac, mp3, ogg or opus"
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """Samples a second that a recording may have."""
 _AGAIN = "fetch or record it again, or leave it out"
-_OPEN_ENDED = (0, 0xFFFF_FFFF)
-"""What programs that write to a pipe give as the size of a WAV's data, which they do not know."""
 _LOSSY_MARGIN = 4_608
 """Samples, four frames of MP3, by which a lossy file's length may differ from what it says."""
+_LOUDEST = 8.0
+"""Times full scale, 18 dB: no filter or decoder overshoots so far."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def decode(content: bytes, rate: int) -> Recording:
         rate: Samples a second that are wanted.
 
     Raises:
-        DataError: If it is cut off, holds no samples or some that are no numbers, or is no sound.
+        DataError: If it is cut off, holds no samples or some that are no numbers or far above full
+            scale, or is no sound.
     """
     import soxr
 
@@ -99,7 +101,7 @@ def _read(content: bytes) -> tuple[Samples, int]:
 
     if not content:
         raise DataError("the file is empty", remedy=_AGAIN)
-    missing = _missing_of_wav(content)
+    missing = missing_bytes(content)
     if missing:
         raise DataError(f"the file is cut off: {missing:,} bytes are missing", remedy=_AGAIN)
     try:
@@ -133,20 +135,14 @@ def _read(content: bytes) -> tuple[Samples, int]:
             remedy="mend what wrote the file (floating-point WAV can hold such values), or leave "
             "it out",
         )
+    peak = float(np.abs(values).max())
+    if peak > _LOUDEST:
+        raise DataError(
+            f"samples reach {peak:,.6g} times full scale",
+            remedy="divide floating-point samples by what full scale is, 32,768 if they were of "
+            "16 bits, before they are written",
+        )
     return values, rate
-
-
-def _missing_of_wav(content: bytes) -> int:
-    """Bytes that a WAV's data chunk promises and the file lacks, which libsndfile passes over."""
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        return 0
-    place = 12
-    while place + 8 <= len(content):
-        name, size = struct.unpack_from("<4sI", content, place)
-        if name == b"data":
-            return 0 if size in _OPEN_ENDED else max(place + 8 + size - len(content), 0)
-        place += 8 + size + size % 2
-    return 0
 
 
 def _clipped_share(values: Samples, peak: float) -> float:

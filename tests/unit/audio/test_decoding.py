@@ -63,13 +63,17 @@ def test_channels_are_averaged() -> None:
         (b"no sound at all" * 20, "damaged, or no sound"),
         (sound_file(tone(440))[:9_000], "the file is cut off: 7,044 bytes are missing"),
         (sound_file(tone(440), kind="FLAC")[:2_000], "damaged, or no sound"),
-        (sound_file(tone(440), kind="OGG")[:2_000], "damaged, or no sound"),
+        (
+            sound_file(tone(440, 3.0), kind="OGG")[:-900],
+            "the file is cut off: 900 bytes are missing",
+        ),
         (sound_file(tone(440, 3.0), kind="MP3")[:2_000], "cut off: it says 48,000 samples"),
         (sound_file(np.zeros(0)), "has no samples"),
         (sound_file([0.0, np.nan, np.inf, 0.1], depth="FLOAT"), "2 of 4 samples are no finite"),
         (sound_file(tone(440), 100), "says 100 samples a second"),
+        (sound_file(tone(440, level=9e3), depth="FLOAT"), "samples reach 9,000 times full scale"),
     ],
-    ids=("empty", "text", "wav", "flac", "ogg", "mp3", "no-samples", "not-finite", "rate"),
+    ids=["empty", "text", "wav", "flac", "ogg", "mp3", "no-samples", "not-finite", "rate", "scale"],
 )
 def test_what_cannot_be_read_is_named(content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
