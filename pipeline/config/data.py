@@ -114,14 +114,18 @@ class LabelsConfig(Section):
     names: tuple[str, ...] | None = None
     """Label names in the order of their ids. A raw whole number i stands for the i-th name.
     By default the sorted labels of the training split."""
-    map: dict[str, str] | None = None
-    """Raw label to label name; several raw labels may share a name."""
+    map: dict[str, str | None] | None = None
+    """Raw label to label name; several raw labels may share a name, and one that leads to null is
+    none: rows with it are left out, and entities of that type."""
     positive: str | None = None
     """Turns a multi-class column into a binary one: this label against all others."""
     negative_name: str = "other"
     """Name of all labels that are not the positive one."""
     separator: str = Field(default=",", min_length=1)
     """What stands between the labels of a set that is written as one text."""
+    columns: tuple[str, ...] = ()
+    """Raw columns of which each is a label of the set and holds 1 where a row has it, 0 or nothing
+    where it has not."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -130,7 +134,7 @@ class LabelsConfig(Section):
         if self.positive is not None and self.positive == self.negative_name:
             raise ValueError(f"positive and negative_name must differ, both are {self.positive!r}")
         if self.map and self.names:
-            unknown = sorted(set(self.map.values()) - set(self.names))
+            unknown = sorted({name for name in self.map.values() if name} - set(self.names))
             if unknown:
                 raise ValueError(f"map leads to names that `names` does not list: {unknown}")
         return self

@@ -62,8 +62,8 @@ class LabelMapper:
         self.saw_positive |= name is not None and name == self._config.positive
         return name
 
-    def entity_type(self, raw: str) -> str:
-        """The type that an entity's raw type stands for; only `map` applies."""
+    def entity_type(self, raw: str) -> str | None:
+        """The type that an entity's raw type stands for; only `map` applies, None leaves it out."""
         return (self._config.map or {}).get(raw, raw)
 
     def _name(self, raw: Any) -> str | None:
@@ -86,7 +86,8 @@ class LabelMapper:
             raise RuleError(
                 f"the label {index} has no name: data.labels.names has {len(names)} "
                 f"(0 to {len(names) - 1})",
-                "correct the label, or name all classes in data.labels.names",
+                "correct the label, name all classes in data.labels.names, or leave rows with it "
+                f'out: data.labels.map: {{"{index}": null}}',
             )
         return names[index]
 

@@ -21,7 +21,7 @@ from pipeline.data.sources.conll import TAGS, TOKENS
 from pipeline.data.sources.folder import FILE, FOLDER
 from pipeline.data.sources.raw import RawRows, WantedColumns
 from pipeline.data.tags import entities_of_tags
-from pipeline.data.values import ARROW_TYPES, parser
+from pipeline.data.values import ARROW_TYPES, flagged_labels, parser
 from pipeline.errors import ConfigError, DataError, Problem, did_you_mean
 from pipeline.tasks.base import Column
 from pipeline.tasks.columns import media_columns, text_columns
@@ -87,14 +87,20 @@ class RowMapper:
         )
         places = {"text": "tokens"} if self._from_tokens else {}
         places |= {"entities": "tags"} if self._from_tags else {}
-        ours = [places.get(column.name, column.name) for column in columns]
+        self._flags = config.labels.columns if any(one.kind == "labels" for one in columns) else ()
+        ours = [
+            places.get(column.name, column.name)
+            for column in columns
+            if not (self._flags and column.kind == "labels")
+        ]
         self._divided_by = {"group": "group", "column": "split"}.get(config.split.method)
         if self._divided_by is not None:
             ours.append(self._divided_by)
         self._raw = {name: mapped.get(name, name) for name in (*ours, "group", "id")}
         self.wanted = WantedColumns(
             {f"data.columns.{name}": self._raw[name] for name in ours}
-            | {f"data.{SLICES}[{place}]": name for place, name in enumerate(config.slices)},
+            | {f"data.{SLICES}[{place}]": name for place, name in enumerate(config.slices)}
+            | {f"data.labels.columns[{place}]": one for place, one in enumerate(self._flags)},
             (self._raw["group"], self._raw["id"]),
             frozenset(self._raw[name] for name in ours if name in _label_names(columns))
             if self._labels.takes_names
@@ -150,6 +156,10 @@ class RowMapper:
             }
             line = rows.numbers[number]
             try:
+                if self._flags:
+                    raw["labels"] = flagged_labels(
+                        {name: rows.columns[name][number] for name in self._flags}
+                    )
                 row = self._row(raw)
                 if row is not None and self._config.slices:
                     row[SLICES] = _slices(
@@ -233,10 +243,11 @@ class RowMapper:
         return text, entities
 
     def _dicts(self, entities: Sequence[Entity]) -> list[dict[str, Any]]:
-        return [
+        found = [
             {**entity.as_dict(), "type": self._labels.entity_type(entity.type)}
             for entity in entities
         ]
+        return [entity for entity in found if entity["type"] is not None]
 
     def _as_table(self, made: list[dict[str, Any]], file: str, rows: RawRows) -> pa.Table:
         columns = dict(self._schema)

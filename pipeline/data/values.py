@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite, isnan
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +26,13 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "image": MEDIA_TYPE,
 }
 """Types of canonical columns; that of any other kind is known once values are seen."""
+
+NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none"})
+"""What tables write in place of a number that is missing, in lower case."""
+_FLAGS: Mapping[str, bool] = {"0": False, "0.0": False, "1": True, "1.0": True} | {
+    "false": False,
+    "true": True,
+}
 
 Parse = Callable[[Any], Any]
 """Makes the canonical value of a raw one; None where it is missing. Raises RuleError."""
@@ -72,12 +79,69 @@ def _labels(value: Any, name: str, labels: LabelMapper) -> list[str] | None:
             f"them, got {value!r}",
             f"map the right column in data.columns.{name}, or set data.labels.separator",
         )
+    if _is_flags(value):
+        value = _flagged(value, name, labels.configured_names)
     names = [labels.name_of(label) for label in value]
     return sorted({label for label in names if label is not None})
 
 
+def flagged_labels(columns: Mapping[str, Any]) -> list[str] | None:
+    """The labels of a row that has a column for each.
+
+    Args:
+        columns: 1 or true by the label's name where the row has it, otherwise 0, false or nothing.
+
+    Returns:
+        None where all columns are empty.
+
+    Raises:
+        RuleError: If a value is anything else.
+    """
+    found = []
+    for name, value in columns.items():
+        flag = False if _is_nothing(value) else _flag(value)
+        if flag is None:
+            raise RuleError(
+                f"a column of data.labels.columns holds 1 or 0, but {name!r} holds {value!r}",
+                "correct it, or take the column out of data.labels.columns",
+            )
+        if flag:
+            found.append(name)
+    return None if all(map(_is_nothing, columns.values())) else found
+
+
+def _is_flags(values: Sequence[Any]) -> bool:
+    """Whether a list says 0 or 1 for each label: a set of ids would hold none of them twice."""
+    flags = [_flag(value) for value in values]
+    if None in flags or len(flags) < 2:
+        return False
+    return len(set(flags)) < len(flags) or not all(isinstance(one, int | str) for one in values)
+
+
+def _flagged(values: Sequence[Any], name: str, names: Sequence[str] | None) -> list[str]:
+    if names is None or len(names) != len(values):
+        known = "none" if names is None else f"only {len(names)}"
+        raise RuleError(
+            f"the {name} {list(values)!r:.60} seem to be a 0 or 1 for each of {len(values)} "
+            f"labels, of which data.labels.names names {known}",
+            "name them all in data.labels.names, in this order",
+        )
+    return [label for label, value in zip(names, values, strict=True) if _flag(value)]
+
+
+def _flag(value: Any) -> bool | None:
+    """A truth value as files have it; None for anything else."""
+    return _FLAGS.get(str(value).strip().lower())
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or not str(value).strip()
+
+
 def _number(value: Any, name: str) -> float | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
+        return None
+    if isinstance(value, float) and isnan(value):  # how a column of numbers says "nothing"
         return None
     try:
         number = float("nan") if isinstance(value, bool) else float(value)

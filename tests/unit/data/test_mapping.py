@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.tasks.base import ENTITIES, LABEL, TEXT, Column
 
 LABELLED, MARKED = (TEXT, LABEL), (TEXT, ENTITIES)
+TAGGED = (TEXT, Column("labels", "labels", is_target=True))
 
 
 def config(**values: Any) -> DataConfig:
@@ -118,6 +119,14 @@ def test_span_json_reads_entities_from_the_column_label() -> None:
     assert mapper.dropped == {"null": 1}
 
 
+def test_entities_of_a_type_that_is_mapped_to_nothing_are_left_out() -> None:
+    spans = [[[0, 4, "PER"], [8, 12, "MISC"]]]
+    rows, _ = mapped(
+        {"text": ["Anna of Rome"], "entities": spans}, MARKED, labels={"map": {"MISC": None}}
+    )
+    assert rows[0]["entities"] == [{"start": 0, "end": 4, "type": "PER"}]
+
+
 def test_overlapping_entities_that_are_left_out_are_counted() -> None:
     _, mapper = mapped(
         {"text": ["Anna of Rome"], "entities": [[[0, 12, "WORK"], [0, 4, "PER"]]]},
@@ -176,6 +185,7 @@ def label(raw: Any, **options: Any) -> str | None:
         ("1", {"names": ("1", "0")}, "1"),
         (115, {"map": {"115": "farming"}}, "farming"),
         ("pos", {"map": {"pos": "good", "great": "good"}, "names": ("bad", "good")}, "good"),
+        (-1, {"map": {"-1": None}, "names": ("other", "sports")}, None),
         ("sports", {"positive": "sports"}, "sports"),
         ("health", {"positive": "sports"}, "other"),
         ("health", {"positive": "sports", "negative_name": "rest"}, "rest"),
@@ -192,7 +202,7 @@ def test_raw_labels_have_names(raw: Any, options: dict[str, Any], expected: str 
     [
         ("sprots", "'sprots' is not among", "did you mean 'sports'"),
         (2, r"label 2 has no name: data\.labels\.names has 2", "name all classes"),
-        (-1, "label -1 has no name", "name all classes"),
+        (-1, "label -1 has no name", 'data.labels.map: {"-1": null}'),
         (["x"], r"got \['x'\]", "data.columns.label"),
     ],
 )
@@ -241,3 +251,57 @@ def test_a_missing_column_for_slices_is_named_with_its_key() -> None:
     _, mapper = mapped({"text": ["x"], "label": ["a"], "tags": [["b"]]}, slices=["tags"])
     with pytest.raises(DataError, match=r"no column 'tags', which data\.slices\[0\] reads"):
         mapper.wanted.choose(["text", "label"], "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("law; money;law", ["law", "money"]),
+        ([0, 2], ["law", "youth"]),
+        ([1, 0, 1], ["law", "youth"]),
+        ([0.0, 1.0, 0.0], ["money"]),
+        ([True, False, False], ["law"]),
+        ("0;0;1", ["youth"]),
+        ([0, 0, 0], []),
+        ("", []),
+    ],
+)
+def test_a_set_of_labels_is_names_ids_or_a_0_or_1_for_each(raw: Any, expected: list[str]) -> None:
+    labels = {"names": ["law", "money", "youth"], "separator": ";"}
+    rows, _ = mapped({"text": ["x"], "labels": [raw]}, TAGGED, labels=labels)
+    assert rows[0]["labels"] == expected
+
+
+@pytest.mark.parametrize("names", [None, ["law", "money"]])
+def test_a_0_or_1_for_each_label_needs_the_names_of_all(names: list[str] | None) -> None:
+    with pytest.raises(DataError, match="0 or 1 for each of 3 labels") as caught:
+        mapped({"text": ["x"], "labels": [[0, 0, 1]]}, TAGGED, labels={"names": names})
+    assert "data.labels.names, in this order" in str(caught.value.remedy)
+
+
+def test_columns_of_0_and_1_are_a_set_of_labels() -> None:
+    columns: dict[str, list[Any]] = {
+        "text": ["w", "x", "y", "z"],
+        "law": ["1", 0, True, None],
+        "money": ["1.0", "0", "", None],
+    }
+    rows, mapper = mapped(columns, TAGGED, labels={"columns": ["law", "money"]})
+    assert [row["labels"] for row in rows] == [["law", "money"], [], ["law"]]
+    assert mapper.dropped == {"null": 1}
+    with pytest.raises(DataError, match=r"'money' holds 'maybe'"):
+        mapped({**columns, "money": ["maybe"] * 4}, TAGGED, labels={"columns": ["law", "money"]})
+    with pytest.raises(DataError, match=r"no column 'money', which data\.labels\.columns\[1\]"):
+        mapper.wanted.choose(["text", "law"], "a.csv")
+
+
+def test_numbers_that_tables_leave_out_are_missing() -> None:
+    columns: dict[str, list[Any]] = {
+        "text": ["u", "v", "w", "x", "y", "z"],
+        "target": ["4.5", "NA", "n/a", " ", float("nan"), 3],
+    }
+    numbered = (TEXT, Column("target", "number", is_target=True))
+    rows, mapper = mapped(columns, numbered)
+    assert [row["target"] for row in rows] == [4.5, 3.0]
+    assert mapper.dropped == {"null": 4}
+    with pytest.raises(DataError, match=r"must be a finite number, got '4,5'"):
+        mapped({"text": ["x"], "target": ["4,5"]}, numbered)
