@@ -43,8 +43,9 @@ def format_kind(path: str, options: FormatConfig) -> str:
         raise DataError(
             f"the ending {ending!r} does not tell the format",
             file=path,
-            remedy="set data.format.kind to csv, tsv, json, jsonl, parquet, lines, conll, "
-            "span_json or folder; " + did_you_mean(ending, KINDS),
+            remedy="set data.format.kind: lines (a text on each line), tsv or csv (columns), "
+            "conll (a token and its tag on each line), json, jsonl, span_json, parquet or folder; "
+            + did_you_mean(ending, KINDS),
         )
     return KINDS[ending]
 

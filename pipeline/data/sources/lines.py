@@ -18,7 +18,9 @@ LINE = "text"
 def read_lines(
     files: Mapping[str, SourceFile], options: FormatConfig, wanted: WantedColumns
 ) -> Iterator[RawRows]:
-    """Reads one row a line; an empty line is an empty text, so that files stay in step.
+    """Reads one row a line; an empty line is an empty text, so that aligned files stay in step.
+
+    Where no file is aligned, empty lines stand between texts or paragraphs and are skipped.
 
     Args:
         files: The file whose rows these are, as `LINE`, and those aligned with it, each by the raw
@@ -55,7 +57,11 @@ def read_lines(
             rows = len(next(iter(columns.values()), []))
             if not rows:
                 return
-            yield RawRows(columns, range(number, number + rows))
+            kept = [row for row in range(rows) if others or columns[LINE][row].strip()]
+            yield RawRows(
+                {name: [values[row] for row in kept] for name, values in columns.items()},
+                [number + row for row in kept],
+            )
             number += rows
 
 

@@ -65,6 +65,16 @@ def test_an_empty_line_leaves_its_row_out_and_no_other(tmp_path: Path) -> None:
     assert len(rows) == 29
 
 
+def test_empty_lines_between_texts_are_no_texts(tmp_path: Path) -> None:
+    lines = [line for text in numbered("dog") for line in (text, "", "  ")]
+    made = config(all=write(tmp_path, "book.txt", lines))
+    (tmp_path / "scratch").mkdir()
+    found = clean_splits(made, columns=(TEXT,), root=tmp_path, scratch=tmp_path / "scratch")
+    ids = {row["id"] for table in found.tables.values() for row in table.to_pylist()}
+    assert ids == {f"data/book.txt:{number}" for number in range(1, 90, 3)}
+    assert not any(found.dropped.values())
+
+
 def test_different_numbers_of_lines_name_both_files_and_counts(tmp_path: Path) -> None:
     english = write(tmp_path, "a.en", numbered("dog"))
     german = write(tmp_path, "a.de.gz", numbered("Hund", 28))
