@@ -116,7 +116,7 @@ def assess(
         found += [
             token_checks.truncated(statistics, max_length, config),
             token_checks.unknown_tokens(statistics, tokenizer, config, trained=trained_tokenizer),
-            token_checks.tokens_per_character(statistics, tokenizer),
+            token_checks.tokens_per_character(statistics, tokenizer, trained=trained_tokenizer),
         ]
     if media_columns(columns):
         found.append(media_checks.unreadable(dropped, kept, bad_media, config))

@@ -101,15 +101,24 @@ def unknown_tokens(
     )
 
 
-def tokens_per_character(statistics: Mapping[str, SplitStatistics], tokenizer: str) -> Finding:
-    """More tokens than characters: the vocabulary falls back to bytes, as for a foreign script."""
+def tokens_per_character(
+    statistics: Mapping[str, SplitStatistics], tokenizer: str, *, trained: bool
+) -> Finding:
+    """More tokens than characters: the vocabulary falls back to bytes, as for a foreign script.
+
+    Args:
+        statistics: Numbers of each split.
+        tokenizer: Which tokenizer encoded the text, in words.
+        trained: Whether its vocabulary was made from the train split: it then covers the text, and
+            short texts of single characters have more tokens with those at their ends.
+    """
     by_split = {
         name: numbers.tokens / numbers.characters if numbers.characters else 0.0
         for name, numbers in statistics.items()
     }
     value = max(by_split.values(), default=0.0)
     scripts = statistics["train"].scripts if "train" in statistics else {}
-    falls_back = value > 1
+    falls_back = value > 1 and not trained
     return Finding(
         check="tokens_per_character",
         title="Tokens per character",

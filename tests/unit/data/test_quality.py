@@ -223,6 +223,8 @@ def test_a_byte_level_tokenizer_on_a_foreign_script_is_a_warning() -> None:
     assert found.value == pytest.approx(16 / 6)
     assert found.severity == "warning"
     assert "Chinese" in found.message
+    own = of(report({"train": rows}, trained_tokenizer=True), "tokens_per_character")
+    assert own.severity == "ok", "a vocabulary of one's own covers the text; special tokens count"
 
 
 def test_rows_left_out_count_against_all_rows_read() -> None:
