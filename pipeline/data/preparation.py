@@ -86,7 +86,8 @@ def clean_splits(
         base = staged.pop("train")
     missing = [name for name in SPLITS if name not in staged and name != "train"]
     tables = {**divide(base, assign(base, config.split, missing, columns), scratch), **staged}
-    check_not_empty({name: table.num_rows for name, table in tables.items()}, mapper.dropped)
+    sizes = {name: table.num_rows for name, table in tables.items()}
+    check_not_empty(sizes, mapper.dropped, mapper.media.bad)
     return CleanSplits(
         tables={name: tables[name] for name in SPLITS},
         label_names=mapper.label_names,

@@ -97,12 +97,17 @@ def _with_own_groups(rows: pa.Table) -> pa.Table:
     return bare.append_column("group", pc.coalesce(rows["group"], rows["id"]))
 
 
-def check_not_empty(sizes: Mapping[str, int], dropped: Mapping[str, int]) -> None:
+def check_not_empty(
+    sizes: Mapping[str, int],
+    dropped: Mapping[str, int],
+    bad: Sequence[Mapping[str, str]] = (),
+) -> None:
     """Refuses splits without rows.
 
     Args:
         sizes: Rows of each split.
         dropped: Rows left out before, by reason; the message names them.
+        bad: Row and reason of some of those whose file was bad.
 
     Raises:
         DataError: With the rows of each split and what to change.
@@ -110,6 +115,14 @@ def check_not_empty(sizes: Mapping[str, int], dropped: Mapping[str, int]) -> Non
     empty = [name for name in SPLITS if not sizes.get(name)]
     if not empty:
         return
+    if not any(sizes.values()) and any(dropped.values()):
+        reasons = ", ".join(f"{why} {count:,}" for why, count in dropped.items() if count)
+        first = "".join(f"; the first, {one['row']}: {one['reason']}" for one in bad[:1])
+        raise DataError(
+            f"no row is left, all were left out ({reasons}{first})",
+            remedy="check that data.columns names the right columns, and that task and files are "
+            "of one kind",
+        )
     shown = ", ".join(f"{name} {sizes.get(name, 0)}" for name in SPLITS)
     left_out = "".join(f"; left out as {why}: {count}" for why, count in dropped.items() if count)
     raise DataError(

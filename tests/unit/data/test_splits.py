@@ -187,6 +187,10 @@ def test_an_empty_split_is_an_error_with_its_remedy() -> None:
     with pytest.raises(DataError, match="split train has no rows") as caught:
         check_not_empty({"validation": 1, "test": 1}, {})
     assert "lower data.split.validation" in str(caught.value.remedy)
+    bad = [{"row": "a.csv:1", "reason": "there is no file 'x'"}]
+    with pytest.raises(DataError, match=r"unreadable 7; the first, a.csv:1: there is no") as caught:
+        check_not_empty({"train": 0}, {"null": 0, "unreadable": 7}, bad)
+    assert "data.columns" in str(caught.value.remedy)
 
 
 def test_rows_linked_by_a_shared_text_stay_together() -> None:
