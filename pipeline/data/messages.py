@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ ROLES = {
     "gpt": "assistant",
     "chatgpt": "assistant",
     "model": "assistant",
+    "function_call": "assistant",
     "tool": "tool",
     "function": "tool",
     "observation": "tool",
@@ -120,14 +122,40 @@ def _turn(turn: Any, place: int, name: str) -> Turn:
             f"turn {place} of the {name} has the unknown role {turn[keys[0]]!r}",
             f"known are {', '.join(ROLES)}; {did_you_mean(who, ROLES)}",
         )
-    content = _content(turn.get(keys[1]))
+    said = [_content(turn.get(keys[1])), *_calls(turn)]
+    content = "\n".join(text for text in said if text) or None
     if content is None or not content.strip():
         raise ChatError(
             f"turn {place} of the {name} ({who}) has no text in {keys[1]!r}: "
             f"{turn.get(keys[1])!r:.60}",
-            "write what was said, or take the turn out; calls of tools and pictures are not read",
+            "write what was said, or take the turn out; pictures are not read",
         )
     return {"role": ROLES[who], "content": content}
+
+
+def _calls(turn: Mapping[str, Any]) -> list[str]:
+    """The calls of tools in an assistant's turn of OpenAI's, as texts.
+
+    Each is an object between tags, as the templates of Qwen and Hermes write it:
+    https://github.com/NousResearch/Hermes-Function-Calling
+    """
+    calls = turn.get("tool_calls") or []
+    functions = [call.get("function", call) for call in calls if isinstance(call, Mapping)]
+    if turn.get("function_call"):  # as calls were written before there could be several
+        functions.append(turn["function_call"])
+    return [
+        f"<tool_call>\n{json.dumps(_call(function), ensure_ascii=False)}\n</tool_call>"
+        for function in functions
+        if isinstance(function, Mapping)
+    ]
+
+
+def _call(function: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        with suppress(ValueError):  # kept as the model wrote it
+            arguments = json.loads(arguments)
+    return {"name": function.get("name"), "arguments": arguments}
 
 
 def _content(value: Any) -> str | None:

@@ -39,6 +39,28 @@ def test_parts_of_text_are_joined() -> None:
     assert chat_of([{"role": "user", "content": parts}], "messages")[0]["content"] == "Hello"
 
 
+CALL = {"name": "weather", "arguments": '{"place": "İzmir"}'}
+CALLED = '<tool_call>\n{"name": "weather", "arguments": {"place": "İzmir"}}\n</tool_call>'
+
+
+@pytest.mark.parametrize(
+    ("turn", "content"),
+    [
+        ({"content": None, "tool_calls": [{"type": "function", "function": CALL}]}, CALLED),
+        (
+            {"content": "Wait.", "tool_calls": [{"function": CALL}] * 2},
+            f"Wait.\n{CALLED}\n{CALLED}",
+        ),
+        ({"content": "", "function_call": CALL}, CALLED),
+    ],
+)
+def test_calls_of_tools_are_written_as_templates_write_them(turn: Any, content: str) -> None:
+    chat = [{"role": "assistant", **turn}, {"role": "tool", "content": "31 °C"}]
+    assert [one["content"] for one in chat_of(chat, "messages")] == [content, "31 °C"]
+    said = chat_of([{"from": "function_call", "value": "{}"}], "messages")
+    assert said == [{"role": "assistant", "content": "{}"}]
+
+
 @pytest.mark.parametrize(
     ("chat", "message", "remedy"),
     [
@@ -49,7 +71,7 @@ def test_parts_of_text_are_joined() -> None:
         ([{"text": "hi"}], "turn 1 .* does not say who speaks; it has text", '"from"'),
         ([*OPENAI, {"role": "asistant", "content": "x"}], "turn 4 .*'asistant'", "'assistant'"),
         ([{"role": "user", "content": " \n"}], "turn 1 .*user.* no text in 'content'", "take the"),
-        ([{"role": "assistant", "content": None, "tool_calls": []}], "no text", "calls of tools"),
+        ([{"role": "assistant", "content": None, "tool_calls": []}], "no text", "take the"),
         ([{"role": "user", "content": [{"type": "image_url"}]}], "no text", "pictures"),
         ([{"from": "human"}], "no text in 'value'", "write what was said"),
     ],
