@@ -31,7 +31,7 @@ class Results:
         test: The model on the test split.
         validation: The model on the validation split.
         train: Metrics on the train split, without intervals.
-        baselines: Simple models on the test split.
+        baselines: Simple models on the test split; those for which no metric is defined are absent.
     """
 
     metric_names: tuple[str, ...]
@@ -187,14 +187,13 @@ def measure_all(
     context = Context(task.columns, tuple(label_names))
     baselines = fit_baselines(settings.baselines, texts["train"], context)
     inputs = texts["test"].drop_columns(list(target_names(task.columns)))
+    beside = {name: measured(predict(inputs), rows["test"]) for name, predict in baselines.items()}
     return Results(
         metric_names=(primary, *(name for name in names if name != primary)),
         test=measured(predictions["test"], rows["test"]),
         validation=measured(predictions["validation"], rows["validation"]),
         train=metric_values(task, predictions["train"], rows["train"], label_names),
-        baselines={
-            name: measured(predict(inputs), rows["test"]) for name, predict in baselines.items()
-        },
+        baselines={name: one for name, one in beside.items() if one.intervals.keys() & {*names}},
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -8,6 +10,7 @@ from pipeline.evaluation.baselines.registry import fit_baselines
 from pipeline.evaluation.cases.texts import TextCases, differences
 from pipeline.evaluation.context import Context
 from pipeline.evaluation.mistakes import mistakes_page
+from pipeline.evaluation.results import measure_all
 from pipeline.tasks.base import TEXT, Column
 from pipeline.tasks.registry import load_task
 
@@ -72,3 +75,27 @@ def test_the_page_of_mistakes_shows_texts(right: bool) -> None:
     assert page is not None
     assert ("Every text is its reference." in page) == right
     assert "dog <br>" not in page
+
+
+def test_texts_of_others_are_no_baseline_where_only_the_model_s_tokens_are_measured() -> None:
+    rows = paired(["a dog", "the sea"], ["Hund", "Meer"]).rename_columns(["id", "prompt", "target"])
+    counts = {"log_likelihood": [-1.0, -2.0], "num_right": [1, 0], "num_tokens": [2, 2]}
+    predictions = pa.table({"prediction": ["H", "M"], **counts, "loss": [0.5, 1.0]})
+    splits = ("train", "validation", "test")
+    tasks: dict[str, dict[str, Any]] = {
+        "learned": {"form": "prompt"},
+        "written": {"form": "prompt", "generation": {}},
+    }
+    found = {
+        name: measure_all(
+            load_task("causal_language_model", options),
+            dict.fromkeys(splits, predictions),
+            dict.fromkeys(splits, rows),
+            (),
+            primary="perplexity",
+            settings=EvaluationConfig(name="quick", num_bootstrap_samples=100),
+        )
+        for name, options in tasks.items()
+    }
+    assert found["learned"].baselines == {}
+    assert {*found["written"].baselines} == {"copy", "nearest"}
