@@ -146,7 +146,7 @@ class _Work:
         if first.units is not None:
             self.notes.append(
                 f"The examples are measured and drawn in {count_of(first.num_units, 'unit')}, such "
-                "as a query with its candidates."
+                "as a query with its candidates or a text with its pieces."
             )
         self.slices: tuple[Slice, ...] = ()
         if wish.details:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pipeline.data.mapping import SLICES
 from pipeline.data.quality.scripts import RANGES
 from pipeline.tasks.base import Column, IntArray
+from pipeline.tasks.chunking import DOCUMENT
 from pipeline.tasks.columns import input_texts
 
 FEWEST_ROWS = 20
@@ -146,7 +147,7 @@ def _by_column(rows: pa.Table, required: Sequence[str]) -> Iterator[Part]:
     """Columns that the task does not need and that have few values, such as a source."""
     for name in rows.column_names:
         column = rows[name]
-        if name in {"id", "text", *required} or not _is_category(column.type):
+        if name in {"id", "text", DOCUMENT, *required} or not _is_category(column.type):
             continue
         known = pc.unique(column).drop_null()
         if not 2 <= len(known) <= _MOST_VALUES:

@@ -46,14 +46,15 @@ def encode_split(
 
     Args:
         rows: Canonical raw columns.
-        path: The Arrow IPC file to write: the raw columns and those of `task.encode`.
-        task: Encodes.
+        path: The Arrow IPC file to write: the raw columns and those of `task.encode`, for the
+            rows of `task.divide`.
+        task: Divides and encodes.
         processor: Turns inputs into numbers.
         label_names: Names by label id.
         max_length: Most tokens a row keeps.
         root: Where the paths of recordings and pictures start; by default where the process runs.
         contents: The recordings and pictures that raw rows held themselves.
-        on_rows: Told how many further rows are written.
+        on_rows: Told how many further of the given rows are done.
 
     Returns:
         The closed writer, which knows rows, tokens and content hash.
@@ -63,19 +64,20 @@ def encode_split(
         EnvironmentProblem: If the file cannot be written.
     """
 
-    def encode(chunk: pa.Table) -> pa.Table:
+    def encode(given: pa.Table) -> tuple[pa.Table, int]:
+        chunk = task.divide(given, processor, max_length=max_length)
         full = with_contents(chunk, task.columns, root or Path(), contents)
         encoded = task.encode(full, processor, label_names, max_length=max_length)
         for name in encoded.column_names:
             chunk = chunk.append_column(encoded.schema.field(name), encoded[name])
-        return chunk
+        return chunk, given.num_rows
 
     max_rows = MEDIA_ROWS if media_columns(task.columns) else CHUNK_ROWS
     parts = chunks(rows, task.columns, max_rows=max_rows)
     with SplitWriter(path) as writer:
-        for encoded in prefetched(encode, parts, 1):
+        for encoded, num_given in prefetched(encode, parts, 1):
             writer.write(encoded)
-            on_rows(encoded.num_rows)
+            on_rows(num_given)
     return writer
 
 

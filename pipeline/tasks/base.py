@@ -199,6 +199,21 @@ class Task(Protocol):
         require_columns(train, self.columns, needed_by=self.name)
         return ()
 
+    def divide(
+        self,
+        rows: pa.Table,
+        processor: Processor,  # noqa: ARG002
+        *,
+        max_length: int,  # noqa: ARG002
+    ) -> pa.Table:
+        """Rows as they are learned and measured, in order; by default as they are.
+
+        A task whose inputs can be longer than a model reads may make several rows of one. It is
+        asked before `encode` when a dataset is prepared, not for prediction, which gives one row
+        for each.
+        """
+        return rows
+
     def encode(
         self,
         rows: pa.Table,

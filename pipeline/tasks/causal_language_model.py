@@ -28,6 +28,7 @@ from pipeline.tasks.base import (
     Task,
     Tensors,
 )
+from pipeline.tasks.chunking import LongTexts, chunk_texts, document_numbers, goes_on
 from pipeline.tasks.columns import (
     input_columns,
     pad_lists,
@@ -79,6 +80,9 @@ class Options(Section):
     """Stands between prompt and target (form prompt)."""
     answers: Answers = "all"
     """Which of the assistant's turns are learned: all, or the last of each chat (form messages)."""
+    long_texts: LongTexts = "chunk"
+    """What becomes of texts longer than model.max_length (form text): chunk makes several rows of
+    each, cut leaves out what is behind it."""
     generation: GenerationOptions | None = None
     """How rows are continued: written answers are then compared with the target or the last answer.
     By default nothing is written, and the prediction is the likeliest next token."""
@@ -88,8 +92,8 @@ class CausalLanguageModel(Task):
     """A decoder that predicts each token from those before it.
 
     Perplexity is exp of the mean negative log-likelihood of the tokens that are learned, the end of
-    each answer among them. It compares models with the same tokenizer on the same rows. The loss of
-    texts longer than `model.max_length` ends there; the quality report counts them.
+    each answer among them. It compares models with the same tokenizer on the same rows. Of prompts
+    and chats longer than `model.max_length` the end is not learned; the quality report counts them.
     """
 
     Options: ClassVar[type[Section]] = Options
@@ -130,6 +134,19 @@ class CausalLanguageModel(Task):
         Renderer(processor.tokenizer)
         self._ends = (int(processor.tokenizer.eos_token_id),)
 
+    def divide(self, rows: pa.Table, processor: Processor, *, max_length: int) -> pa.Table:
+        """Texts in pieces of at most `max_length` tokens, unless they are to be cut."""
+        if self._options.form != "text" or self._options.long_texts == "cut":
+            return rows
+        require_columns(rows, self.columns, needed_by=self.name)
+        frame = Renderer(processor.tokenizer).text("").text
+        encoded = processor.tokenizer.backend_tokenizer.encode(frame, add_special_tokens=False)
+        return chunk_texts(rows, processor.tokenizer, max_length - len(encoded.ids))
+
+    def units(self, rows: pa.Table) -> IntArray | None:
+        """The pieces of a text together."""
+        return document_numbers(rows)
+
     def encode(
         self,
         rows: pa.Table,
@@ -151,7 +168,10 @@ class CausalLanguageModel(Task):
 
     def _rendered(self, rows: pa.Table, renderer: Renderer) -> list[Rendered]:
         if self._options.form == "text":
-            return [renderer.text(text) for text in rows["text"].to_pylist()]
+            return [
+                renderer.text(text, goes_on=more)
+                for text, more in zip(rows["text"].to_pylist(), goes_on(rows), strict=True)
+            ]
         if self._options.form == "messages":
             return [
                 renderer.chat(chat, self._options.answers) for chat in rows["messages"].to_pylist()

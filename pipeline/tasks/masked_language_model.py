@@ -25,6 +25,7 @@ from pipeline.tasks.base import (
     Tensors,
 )
 from pipeline.tasks.batch_encoding import encode_texts
+from pipeline.tasks.chunking import LongTexts, chunk_texts, document_numbers
 from pipeline.tasks.columns import (
     list_values,
     pad_lists,
@@ -60,6 +61,9 @@ class Options(Section):
 
     masking: MaskingOptions = MaskingOptions()
     """Which tokens are hidden."""
+    long_texts: LongTexts = "chunk"
+    """What becomes of texts longer than model.max_length: chunk makes several rows of each, cut
+    leaves out what is behind it."""
 
 
 class MaskedLanguageModel(Task):
@@ -84,6 +88,7 @@ class MaskedLanguageModel(Task):
     def __init__(self, options: Section) -> None:
         assert isinstance(options, Options)
         self._masking = options.masking
+        self._long_texts = options.long_texts
         self._tokenizer: PreTrainedTokenizerFast | None = None
         self._known: Vocabulary | None = None
 
@@ -96,6 +101,18 @@ class MaskedLanguageModel(Task):
     def _vocabulary(self) -> Vocabulary:
         assert self._known is not None, "attach was not called"
         return self._known
+
+    def divide(self, rows: pa.Table, processor: Processor, *, max_length: int) -> pa.Table:
+        """Texts in pieces of at most `max_length` tokens, unless they are to be cut."""
+        if self._long_texts == "cut":
+            return rows
+        require_columns(rows, self.columns, needed_by=self.name)
+        room = max_length - processor.num_special_tokens
+        return chunk_texts(rows, processor.tokenizer, room)
+
+    def units(self, rows: pa.Table) -> IntArray | None:
+        """The pieces of a text together."""
+        return document_numbers(rows)
 
     def encode(
         self,

@@ -68,9 +68,9 @@ class Renderer:
         self._tokenizer = tokenizer
         self._begin, self._end = _frame(tokenizer)
 
-    def text(self, text: str) -> Rendered:
-        """A plain text, all of which is learned, its end too."""
-        whole = f"{self._begin}{text}{self._end}"
+    def text(self, text: str, *, goes_on: bool = False) -> Rendered:
+        """A plain text, all of which is learned, its end too unless it goes on in another row."""
+        whole = f"{self._begin}{text}{'' if goes_on else self._end}"
         begin = len(self._begin)
         return Rendered(whole, ((begin, len(whole)),), begin + len(text))
 
