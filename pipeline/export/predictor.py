@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 4_096
 """Most tokens of a batch, padding included."""
+CUT = "cut"
+"""What is counted: rows longer than the model reads, whose end was left out."""
+_UNCUT = ("num_tokens", "num_frames")
+"""Encoded columns that hold lengths before cutting."""
 
 Run = Callable[[Arrays], Arrays]
 """Gives what `Task.decode` reads of what `Task.collate` gives."""
@@ -43,6 +48,7 @@ class Predictor:
         processor: Turns inputs into numbers.
         preprocessing: What texts go through before they are encoded.
         run: The model.
+        tally: How many rows something was done to that their predictions do not show.
     """
 
     task: Task
@@ -50,6 +56,7 @@ class Predictor:
     processor: Processor
     preprocessing: Preprocessing
     run: Run
+    tally: Counter[str] = field(default_factory=Counter, compare=False)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -149,6 +156,9 @@ class Predictor:
         encoded = self.task.encode(
             rows, self.processor, self.label_names, max_length=self.preprocessing.max_length
         )
+        for name in set(_UNCUT) & set(encoded.column_names):
+            longer = encoded[name].to_numpy() > self.preprocessing.max_length
+            self.tally[CUT] += int(longer.sum())
         for name in encoded.column_names:
             rows = rows.append_column(encoded.schema.field(name), encoded[name])
         plan = plan_batches(

@@ -11,6 +11,7 @@ from typing import TextIO, cast
 from pipeline.console import notice, warn
 from pipeline.errors import UserError
 from pipeline.export.bundle import Backend, load_predictor
+from pipeline.export.predictor import CUT
 from pipeline.manifest import Manifest
 from pipeline.stages.predict_input import (
     ByteStream,
@@ -110,6 +111,11 @@ def _predict(
         if num_empty > 1:
             rows = f"{num_empty} rows (the first is row {first_empty})"
         warn(f"{rows} without a word to predict for: nulls were written")
+    cut = predictor.tally[CUT]
+    if cut:
+        rows = "1 row is" if cut == 1 else f"{cut:,} rows are"
+        longest = predictor.preprocessing.max_length
+        warn(f"{rows} longer than model.max_length={longest:,}: the end was left out")
     if bad:
         more = f"; and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
         warn(f"nulls were written for what cannot be read: {'; '.join(bad[:_MOST_NAMED])}{more}")

@@ -185,9 +185,13 @@ def test_a_file_without_lines_is_refused_before_memory_ends(
         predict(model, file=file)
 
 
-def test_a_text_of_a_megabyte_is_cut_not_refused(model: Path, tmp_path: Path) -> None:
-    (record,) = predict(model, file=write(tmp_path / "a.txt", "the match " * 100_000))
+def test_a_text_of_a_megabyte_is_cut_not_refused(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = "the match\n" + "the match " * 100_000
+    _, record = predict(model, file=write(tmp_path / "a.txt", text))
     assert record["prediction"] in {"sports", "other"}
+    assert "1 row is longer than model.max_length=" in capfd.readouterr().err
 
 
 def test_arguments_and_a_file_together_are_refused(model: Path, tmp_path: Path) -> None:
