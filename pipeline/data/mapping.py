@@ -105,6 +105,7 @@ class RowMapper:
             frozenset(self._raw[name] for name in ours if name in _label_names(columns))
             if self._labels.takes_names
             else frozenset(),
+            {name: remedy for column in columns for name, remedy in column.instead.items()},
         )
         self._schema: dict[str, pa.DataType | None] = {"id": pa.string()}
         self._schema |= {column.name: ARROW_TYPES.get(column.kind) for column in columns}
@@ -304,11 +305,12 @@ def _slices(values: Mapping[str, Any]) -> list[str]:
 def _check_mapping(mapped: Mapping[str, str], columns: Sequence[Column]) -> None:
     """Refuses names that are neither the task's nor those of any data option's other tasks."""
     known = {*OURS, *SHARED, *(column.name for column in columns)}
+    instead = {name: remedy for column in columns for name, remedy in column.instead.items()}
     problems = [
         Problem(
             f"data.columns.{name}",
             "the task reads no such column",
-            remedy=did_you_mean(name, known),
+            remedy=instead.get(name, did_you_mean(name, known)),
         )
         for name in mapped
         if name not in known

@@ -59,11 +59,13 @@ class Column:
         name: Our name, the key in `data.columns`.
         kind: What it holds.
         is_target: Whether it is what the model has to find: not needed to predict.
+        instead: Columns that the task reads in its place with other options, and what to set then.
     """
 
     name: str
     kind: Kind
     is_target: bool = False
+    instead: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 TEXT = Column("text", "text")

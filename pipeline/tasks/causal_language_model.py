@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -64,7 +65,15 @@ Form = Literal["text", "prompt", "messages"]
 
 MESSAGES = Column("messages", "messages")
 COLUMNS: dict[Form, tuple[Column, ...]] = {
-    "text": (TEXT,),
+    "text": (
+        replace(
+            TEXT,
+            instead={
+                "messages": "for chats choose task=causal_language_model_chat",
+                "prompt": "for answers to prompts choose task=causal_language_model_prompt",
+            },
+        ),
+    ),
     "prompt": (Column("prompt", "text"), Column("target", "text", is_target=True)),
     "messages": (MESSAGES,),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,13 @@ class WantedColumns:
         needed: Raw column by the key of the config that names it; all must be there.
         optional: Raw columns that are read where they are there.
         by_name: Raw columns whose class ids become names where a file tells these.
+        instead: What to do where a needed column is missing, and one of these is there.
     """
 
     needed: Mapping[str, str]
     optional: tuple[str, ...] = ()
     by_name: frozenset[str] = frozenset()
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def choose(self, present: Sequence[str], file: str, *, hint: str | None = None) -> list[str]:
         """The columns to read, of those that a file has.
@@ -87,6 +89,7 @@ class WantedColumns:
                     f"the columns are: {', '.join(map(str, present))}",
                     file=file,
                     remedy=hint
+                    or next((self.instead[name] for name in present if name in self.instead), None)
                     or f"set {key} to one of the columns; " + did_you_mean(raw, map(str, present)),
                 )
         wanted = dict.fromkeys([*self.needed.values(), *self.optional])

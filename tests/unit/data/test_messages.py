@@ -9,8 +9,9 @@ from pipeline.config.data import DataConfig
 from pipeline.data.mapping import RowMapper
 from pipeline.data.messages import ChatError, ChatReader, asked_chat, chat_of
 from pipeline.data.sources.raw import RawRows
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from pipeline.tasks.causal_language_model import MESSAGES
+from pipeline.tasks.registry import load_task
 
 OPENAI = [
     {"role": "developer", "content": "Be brief."},
@@ -128,3 +129,15 @@ def test_bad_chats_are_left_out_and_counted_where_asked() -> None:
     assert table["messages"].to_pylist() == [READ, READ]
     assert dict(reading.dropped) == {"bad_chat": 1}
     assert reading.report() == [{"step": "turns without an answer", "turns_removed": 1}]
+
+
+def test_chats_and_prompts_say_which_task_reads_them() -> None:
+    task = load_task("causal_language_model", {})
+    data = {"name": "chats", "files": {"all": {"path": "chats.jsonl"}}}
+    reading = RowMapper(DataConfig.model_validate(data), "jsonl", task.columns)
+    with pytest.raises(DataError, match="no column 'text'") as missing:
+        reading.wanted.choose(["messages"], "chats.jsonl")
+    assert "task=causal_language_model_chat" in str(missing.value.remedy)
+    mapping = DataConfig.model_validate({**data, "columns": {"prompt": "question"}})
+    with pytest.raises(ConfigError, match="task=causal_language_model_prompt"):
+        RowMapper(mapping, "jsonl", task.columns)
