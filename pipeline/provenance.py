@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -255,12 +256,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def packages() -> list[str]:
-    """Every installed distribution as `name==version`, sorted, as pip would freeze them."""
-    found = {
-        f"{distribution.name}=={distribution.version}" for distribution in metadata.distributions()
-    }
-    return sorted(found, key=str.lower)
+@cache
+def packages() -> tuple[str, ...]:
+    """Every installed distribution as `name==version`, sorted, as pip would freeze them.
+
+    They are read once a process: hundreds of files.
+    """
+    read = (distribution.metadata for distribution in metadata.distributions())
+    found = {f"{fields['Name']}=={fields['Version']}" for fields in read}
+    return tuple(sorted(found, key=str.lower))
 
 
 def serving_requirements(further: Iterable[str] = ()) -> list[str]:

@@ -46,6 +46,8 @@ def describe_run(log: RunLog, config: Config, dataset: EncodedDataset) -> None:
 
 def describe_origin(log: RunLog, dataset: EncodedDataset, provenance: Provenance) -> None:
     """Logs the environment, the source's changes, and how good the data is."""
+    if not log.enabled:
+        return
     log.log_text("\n".join(packages()) + "\n", "environment/requirements.txt")
     environment = json.dumps(provenance.environment(), indent=2, ensure_ascii=False)
     log.log_text(f"{environment}\n", "environment/environment.json")
@@ -71,6 +73,8 @@ def _link_data(log: RunLog, info: DatasetInfo, dataset: EncodedDataset) -> None:
 
 def log_curves(log: RunLog, fitted: FitResult, primary: MetricSpec) -> None:
     """Logs the learning curves as a picture."""
+    if not log.enabled:
+        return
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "learning_curves.png"
         draw_curves(fitted.curve, primary.name, best_step=fitted.best_step, path=path)

@@ -60,6 +60,11 @@ class RunLog:
         self._redactor = Redactor()
         self._sampler: SystemSampler | None = None
 
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is kept: what is costly to make is not worth it otherwise."""
+        return self._journal is not None
+
     def __enter__(self) -> Self:
         return self
 
