@@ -140,7 +140,9 @@ def test_a_model_brings_how_it_learns_and_an_experiment_knows_better(repository:
     assert plain.optimizer.lr == 2.0e-3
     assert plain.trainer.max_epochs == 40
     assert plain.method.kind == "full"
-    assert compose(["experiment=plain", *chosen, "model=minilm"], repository).optimizer.lr == 5.0e-5
+    assert compose(["experiment=plain", *chosen, "model=minilm"], repository).optimizer.lr == 2.0e-4
+    base = compose(["experiment=plain", *chosen, "model=distilbert"], repository)
+    assert base.optimizer.lr == 5.0e-5
     assert compose(["experiment=fsdd"], repository).trainer.max_epochs == 45
     assert compose(["experiment=fsdd", "optimizer.lr=0.5"], repository).optimizer.lr == 0.5
 
