@@ -50,3 +50,8 @@ def test_items_that_share_rare_words_with_the_query_come_first() -> None:
 def test_they_are_for_numbers_of_two_texts(columns: tuple[object, ...]) -> None:
     train = pa.table({"text": ["a\nb"], "text_pair": ["b"], "target": [1.0], "label": ["x"]})
     assert fit_baselines(NAMES, train, Context(columns, ("x",))) == {}  # type: ignore[arg-type]
+
+
+def test_nothing_is_popular_where_no_item_comes_twice() -> None:
+    train = asked(["a b", "c d", "e f"], ["a b", "c x", "y z"], [1.0, 0.5, 0.0])
+    assert {*fit_baselines(NAMES, train, Context(COLUMNS))} == {"tfidf_similarity"}
