@@ -18,7 +18,7 @@ from pipeline.evaluation.tables import read_predictions
 from pipeline.export.bundle import load_predictor
 from pipeline.manifest import Manifest
 from pipeline.models.locate import read_model_config
-from pipeline.stages import evaluate, prepare, train
+from pipeline.stages import prepare, train
 from tests.stage_projects import empty_project, run_stages, tiny_config
 
 torch.set_num_threads(1)
@@ -98,8 +98,10 @@ GPT2 = {
 
 
 def test_a_causal_language_model_goes_through_every_stage(pretrained: Pretrained) -> None:
-    made = config("causal_language_model", {"text": "en"}, GPT2)
+    made = config("causal_language_model", {"text": "en"}, {**GPT2, "max_length": 64})
     outputs = run_stages(made, pretrained.root, pretrained.root / "runs" / "causal")
+    rows = read_predictions(outputs.evaluation / "predictions_test.parquet").rows
+    assert len(set(rows["document"].to_pylist())) == 24 < rows.num_rows
     found = read_json(outputs.evaluation / "metrics.json")["test"]["perplexity"]
     assert 1 < found["low"] <= found["value"] <= found["high"] < 700
     report = read_json(outputs.export / "report.json")
@@ -107,7 +109,7 @@ def test_a_causal_language_model_goes_through_every_stage(pretrained: Pretrained
     predicted_alike(outputs)
 
 
-def test_chats_go_through_the_stages_and_are_answered(
+def test_chats_go_through_every_stage_and_are_answered(
     pretrained: Pretrained, newsroom: Path
 ) -> None:
     items = [json.loads(line) for line in newsroom.read_text(encoding="utf-8").splitlines()[:120]]
@@ -130,14 +132,13 @@ def test_chats_go_through_the_stages_and_are_answered(
         file="chats.jsonl",
     )
     runs = pretrained.root / "runs"
-    stages = (prepare, train, evaluate)
-    outputs = run_stages(made, pretrained.root, runs / "chats", stages=stages)
+    outputs = run_stages(made, pretrained.root, runs / "chats")
     found = read_json(outputs.evaluation / "metrics.json")["test"]
     assert {"perplexity", "token_accuracy", "exact_match", "chrf"} <= found.keys()
 
-    predictor = load_predictor(outputs.model, "torch")
     asked = [json.dumps([{"role": "user", "content": "Which topic?"}]), "Which topic?", "[1]"]
-    first, same, bad = predictor.predict(asked)
+    first, same, bad = load_predictor(outputs.export, "onnx").predict(asked)
+    assert load_predictor(outputs.model, "torch").predict(asked[:1]) == [first]
     assert first["prediction"] == same["prediction"]
     assert isinstance(first["prediction"], str)
     assert bad["prediction"] is None
