@@ -12,7 +12,7 @@ from pipeline.console import notice, warn
 from pipeline.errors import UserError
 from pipeline.export.bundle import Backend, load_predictor
 from pipeline.export.predictor import CUT
-from pipeline.manifest import Manifest
+from pipeline.manifest import FILE_NAME, Manifest
 from pipeline.stages.predict_input import (
     ByteStream,
     Record,
@@ -81,6 +81,12 @@ def _keys(directory: Path, field: str) -> dict[str, str]:
         raise UserError(
             f"{directory} is no directory of a model",
             remedy="run `dvc repro`, or name a directory with --model",
+        )
+    inside = [name for name in ("export", "model") if (directory / name / FILE_NAME).is_file()]
+    if inside and not (directory / FILE_NAME).is_file():
+        raise UserError(
+            f"{directory} is the directory of a run, not of a model",
+            remedy=f"name --model {directory / inside[0]}",
         )
     manifest = Manifest.read(directory)
     task = load_task(manifest.task, manifest.task_options)

@@ -253,6 +253,12 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(
     assert "Traceback" not in message
 
 
+def test_the_directory_of_a_run_leads_to_that_of_its_model(model: Path) -> None:
+    with pytest.raises(UserError, match="directory of a run") as caught:
+        predict(model.parent, ("a text",))
+    assert str(model) in str(caught.value.remedy)
+
+
 def test_without_a_model_the_command_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "config.yaml").write_text("{}\n")
