@@ -37,7 +37,8 @@ EMPTY = MetricSpec("empty_outputs", higher_is_better=False)
 
 _SAMPLE_ROWS = 1_000
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_KANA = re.compile(r"[\u3040-\u30ff]")
+_SPACELESS = re.compile(r"[\u3040-\u30ff\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]")
+"""Kana, and the letters of Thai, Lao, Tibetan, Burmese and Khmer: no spaces between words."""
 
 
 def text_metrics(
@@ -89,10 +90,13 @@ def sentence_scores(written: Sequence[str], wanted: Sequence[str]) -> FloatArray
 
 
 def guess_tokenization(texts: Sequence[str]) -> Tokenization:
-    """What suits the script of some texts: zh for Chinese, char for Japanese, 13a for others."""
+    """What suits the script of some texts.
+
+    zh for Chinese, char for Japanese, Thai and others without spaces, 13a for all with spaces.
+    """
     sample = "".join(texts[:: max(1, len(texts) // _SAMPLE_ROWS)])
     letters = max(sum(map(str.isalpha, sample)), 1)
-    if len(_KANA.findall(sample)) / letters > 0.05:
+    if len(_SPACELESS.findall(sample)) / letters > 0.05:
         return "char"
     return "zh" if len(_HAN.findall(sample)) / letters > 0.3 else "13a"
 

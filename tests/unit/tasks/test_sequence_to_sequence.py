@@ -91,7 +91,13 @@ def test_the_first_measure_chooses_checkpoints() -> None:
 
 @pytest.mark.parametrize(
     ("targets", "expected"),
-    [(["ein Hund"], "13a"), (["一条狗。", "OK"], "zh"), (["犬が走っている"], "char")],
+    [
+        (["ein Hund"], "13a"),
+        (["개가 달린다"], "13a"),
+        (["一条狗。", "OK"], "zh"),
+        (["犬が走っている"], "char"),
+        (["สุนัขกำลังวิ่ง"], "char"),
+    ],
 )
 def test_what_is_counted_suits_the_script_of_the_targets(targets: list[str], expected: str) -> None:
     task, later = task_with(), task_with()
