@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,8 +190,26 @@ def generate(
         suppress_tokens=None if search.pad_token_id in ends else [search.pad_token_id],
     )
     end = _limit_processor(limits.repeat_interleave(search.num_beams), begun, ends[0])
-    made = _without_own_settings(model, settings, given, LogitsProcessorList([end]))
+    with _in_reach(model, None if start else search.max_positions):
+        made = _without_own_settings(model, settings, given, LogitsProcessorList([end]))
     return _filled(made[:, begun:], search)
+
+
+@contextmanager
+def _in_reach(model: PreTrainedModel, positions: int | None) -> Iterator[None]:
+    """Keeps rows that have ended, and are padded while others go on, at the last position."""
+
+    def clamp(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+        places = named.get("position_ids")
+        if positions is not None and places is not None:
+            named = {**named, "position_ids": places.clamp(max=positions - 1)}
+        return given, named
+
+    handle = model.register_forward_pre_hook(clamp, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def left_padded(input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:

@@ -79,6 +79,23 @@ def test_a_text_ends_at_its_limit(model: Any, num_beams: int) -> None:
     assert all(row[-1] in ends for row in made)
 
 
+@pytest.mark.parametrize("num_beams", [1, 2])
+def test_a_row_that_fills_all_positions_ends_while_others_go_on(
+    make_checkpoint: MakeCheckpoint, num_beams: int
+) -> None:
+    directory = make_checkpoint("gpt2", initializer_range=0.3)
+    model = load_pretrained(directory, "causal_lm", pad_token_id=0, config={})
+    width = model.config.n_positions
+    mask = torch.ones(2, width, dtype=torch.int64)
+    mask[1, 4:] = 0
+    given = {"input_ids": mask * 5, "attention_mask": mask}
+    options: dict[str, Any] = {"num_beams": num_beams, "max_new_tokens": 8}
+    full, short = written(model, given, **options)
+    assert len(full) == 1
+    alone = {name: tensor[1:, :4] for name, tensor in given.items()}
+    assert written(model, alone, **options) == [short]
+
+
 def test_greedy_takes_the_likeliest_token_each_time(model: Any) -> None:
     if not model.config.is_encoder_decoder:
         pytest.skip("an encoder and decoder show it")
