@@ -83,6 +83,18 @@ class CardFacts:
         architecture = str((self.model_config.get("architectures") or [""])[0])
         return PIPELINE_TAGS.get(architecture.rpartition("For")[2])
 
+    @property
+    def runs_in_transformers(self) -> bool:
+        """Whether transformers' pipelines find all that they need.
+
+        They miss the units of a CTC model, which are no tokenizer's, and features of sound that are
+        our own.
+        """
+        own = str(self.model_config["model_type"]).startswith("pipeline_")
+        if self.pipeline_tag == "audio-classification":
+            return not own
+        return self.pipeline_tag not in {None, "automatic-speech-recognition"}
+
 
 def build_card(facts: CardFacts) -> ModelCard:
     """Makes the card; every figure in it comes from the facts."""

@@ -216,7 +216,7 @@ def _how_to_use(facts: CardFacts) -> str:
         f"## How to use\n\nWith the pipeline that made it{cleans}:\n\n```bash\n"
         f"python -m pipeline predict --model path/to/this/directory {given}\n```"
     ]
-    if tag is not None and example is not None:
+    if tag is not None and example is not None and facts.runs_in_transformers:
         register = ""
         if str(facts.model_config["model_type"]).startswith("pipeline_"):
             register = "import pipeline.models.registration  # knows the architecture\n"

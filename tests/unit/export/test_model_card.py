@@ -210,6 +210,19 @@ def test_pairs_are_given_together_and_a_number_is_no_probability(tmp_path: Path)
     assert "With transformers" not in text
 
 
+def test_models_of_sound_that_transformers_cannot_feed_have_no_snippet(tmp_path: Path) -> None:
+    given = facts(tmp_path, inputs=(Column("audio", "audio"),))
+    for kind, head, runs in (
+        ("wav2vec2", "AudioClassification", True),
+        ("pipeline_audio_cnn", "AudioClassification", False),
+        ("wav2vec2", "CTC", False),
+    ):
+        config = {"model_type": kind, "architectures": [f"ModelFor{head}"]}
+        text = build_card(replace(given, model_config=config)).text
+        assert ("With transformers" in text) is runs
+        assert 'predict --model path/to/this/directory "recording.wav"' in text
+
+
 @pytest.mark.parametrize(
     ("kind", "task", "options"),
     [
