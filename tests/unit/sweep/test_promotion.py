@@ -56,7 +56,7 @@ def test_the_file_is_short_and_says_where_it_comes_from(root: Path) -> None:
         "task": {"options": {"label_smoothing": 0.1}},
         "optimizer": {"lr": 3.21e-05},
         "scheduler": {"warmup_ratio": 0.2},
-        "trainer": {"max_epochs": 5, "max_tokens_per_batch": 512, "num_threads": 2},
+        "trainer": {"max_tokens_per_batch": 512, "num_threads": 2},
         "export": {"licence": "apache-2.0"},
     }
 
