@@ -66,8 +66,7 @@ def decode(content: bytes, rate: int) -> Recording:
     """
     import soxr
 
-    values, file_rate = _read(content)
-    peak = float(np.abs(values).max())
+    values, file_rate, peak = _read(content)
     clipped = _clipped_share(values, peak)
     mono = values.mean(axis=1, dtype=np.float32) if values.shape[1] > 1 else values[:, 0]
     samples: Samples = np.ascontiguousarray(mono)
@@ -95,8 +94,8 @@ def as_wav(samples: npt.NDArray[np.int16], rate: int) -> bytes:
     return head + data
 
 
-def _read(content: bytes) -> tuple[Samples, int]:
-    """All samples, `[samples, channels]`, and the rate."""
+def _read(content: bytes) -> tuple[Samples, int, float]:
+    """All samples, `[samples, channels]`, the rate, and the largest absolute value."""
     import soundfile
 
     if not content:
@@ -142,7 +141,7 @@ def _read(content: bytes) -> tuple[Samples, int]:
             remedy="divide floating-point samples by what full scale is, 32,768 if they were of "
             "16 bits, before they are written",
         )
-    return values, rate
+    return values, rate, peak
 
 
 def _clipped_share(values: Samples, peak: float) -> float:

@@ -105,7 +105,7 @@ class RowMapper:
             frozenset(self._raw[name] for name in ours if name in _label_names(columns))
             if self._labels.takes_names
             else frozenset(),
-            {name: remedy for column in columns for name, remedy in column.instead.items()},
+            _instead(columns),
         )
         self._schema: dict[str, pa.DataType | None] = {"id": pa.string()}
         self._schema |= {column.name: ARROW_TYPES.get(column.kind) for column in columns}
@@ -302,10 +302,15 @@ def _slices(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _instead(columns: Sequence[Column]) -> dict[str, str]:
+    """What to do where a file or a mapping has columns that other tasks read."""
+    return {name: remedy for column in columns for name, remedy in column.instead.items()}
+
+
 def _check_mapping(mapped: Mapping[str, str], columns: Sequence[Column]) -> None:
     """Refuses names that are neither the task's nor those of any data option's other tasks."""
     known = {*OURS, *SHARED, *(column.name for column in columns)}
-    instead = {name: remedy for column in columns for name, remedy in column.instead.items()}
+    instead = _instead(columns)
     problems = [
         Problem(
             f"data.columns.{name}",

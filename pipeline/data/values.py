@@ -27,12 +27,9 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
 }
 """Types of canonical columns; that of any other kind is known once values are seen."""
 
-NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none"})
+_NO_NUMBER = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What tables write in place of a number that is missing, in lower case."""
-_FLAGS: Mapping[str, bool] = {"0": False, "0.0": False, "1": True, "1.0": True} | {
-    "false": False,
-    "true": True,
-}
+_FLAGS = dict.fromkeys(("0", "0.0", "false"), False) | dict.fromkeys(("1", "1.0", "true"), True)
 
 Parse = Callable[[Any], Any]
 """Makes the canonical value of a raw one; None where it is missing. Raises RuleError."""
@@ -139,7 +136,7 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _number(value: Any, name: str) -> float | None:
-    if value is None or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
+    if value is None or (isinstance(value, str) and value.strip().lower() in _NO_NUMBER):
         return None
     if isinstance(value, float) and isnan(value):  # how a column of numbers says "nothing"
         return None

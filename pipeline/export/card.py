@@ -84,15 +84,19 @@ class CardFacts:
         return PIPELINE_TAGS.get(architecture.rpartition("For")[2])
 
     @property
+    def is_own_architecture(self) -> bool:
+        """Whether the model is of a class that this pipeline registers with transformers."""
+        return str(self.model_config["model_type"]).startswith("pipeline_")
+
+    @property
     def runs_in_transformers(self) -> bool:
         """Whether transformers' pipelines find all that they need.
 
         They miss the units of a CTC model, which are no tokenizer's, and features of sound that are
         our own.
         """
-        own = str(self.model_config["model_type"]).startswith("pipeline_")
         if self.pipeline_tag == "audio-classification":
-            return not own
+            return not self.is_own_architecture
         return self.pipeline_tag not in {None, "automatic-speech-recognition"}
 
 

@@ -218,7 +218,7 @@ def _how_to_use(facts: CardFacts) -> str:
     ]
     if tag is not None and example is not None and facts.runs_in_transformers:
         register = ""
-        if str(facts.model_config["model_type"]).startswith("pipeline_"):
+        if facts.is_own_architecture:
             register = "import pipeline.models.registration  # knows the architecture\n"
         wanted = {"token-classification": ', aggregation_strategy="simple"'}.get(tag, "")
         if _writes_sets(facts.model_config):

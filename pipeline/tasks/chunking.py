@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import UserError
 from pipeline.tasks.base import IntArray
 from pipeline.tasks.batch_encoding import encode_texts
 from pipeline.tasks.columns import list_values
+from pipeline.tasks.queries import query_numbers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -84,10 +84,8 @@ def document_numbers(rows: pa.Table) -> IntArray | None:
     """
     if DOCUMENT not in rows.column_names:
         return None
-    found = pc.dictionary_encode(rows[DOCUMENT].combine_chunks())
-    if not 1 < len(found.dictionary) < rows.num_rows:
-        return None
-    return found.indices.to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
+    numbers = query_numbers(rows[DOCUMENT])
+    return numbers if 0 < numbers.max(initial=-1) < rows.num_rows - 1 else None
 
 
 def _pieces(texts: list[str], tokenizer: PreTrainedTokenizerFast, room: int) -> list[list[str]]:
@@ -97,8 +95,11 @@ def _pieces(texts: list[str], tokenizer: PreTrainedTokenizerFast, room: int) -> 
     long = [row for row, text in enumerate(texts) if len(text.encode()) > room]
     if not long:
         return pieces
-    batch = pa.array([texts[row] for row in long], pa.string())
-    encoded = encode_texts(tokenizer, batch, max_length=_ANY_LENGTH, offsets=True, framed=False)
+    counted = _encoded([texts[row] for row in long], tokenizer)["num_tokens"].to_numpy()
+    long = [row for row, count in zip(long, counted.tolist(), strict=True) if count > room]
+    if not long:
+        return pieces
+    encoded = _encoded([texts[row] for row in long], tokenizer, offsets=True)
     places, lengths = list_values(encoded["offsets"])
     starts = np.split(places[::2], np.cumsum(lengths // 2)[:-1])
     for row, own in zip(long, starts, strict=True):
@@ -108,6 +109,14 @@ def _pieces(texts: list[str], tokenizer: PreTrainedTokenizerFast, room: int) -> 
             again = _pieces(parts, tokenizer, room)
             pieces[row] = [one for part in again for one in part]
     return pieces
+
+
+def _encoded(
+    texts: list[str], tokenizer: PreTrainedTokenizerFast, *, offsets: bool = False
+) -> pa.Table:
+    """Whole texts; without the tokens' places, which cost a Python object each, it is fast."""
+    batch = pa.array(texts, pa.string())
+    return encode_texts(tokenizer, batch, max_length=_ANY_LENGTH, offsets=offsets, framed=False)
 
 
 def _divided(text: str, starts: npt.NDArray[np.int32], room: int) -> Iterator[str]:

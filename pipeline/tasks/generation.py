@@ -198,12 +198,14 @@ def generate(
 @contextmanager
 def _in_reach(model: PreTrainedModel, positions: int | None) -> Iterator[None]:
     """Keeps rows that have ended, and are padded while others go on, at the last position."""
+    if positions is None:
+        yield
+        return
+    last = positions - 1
 
     def clamp(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
         places = named.get("position_ids")
-        if positions is not None and places is not None:
-            named = {**named, "position_ids": places.clamp(max=positions - 1)}
-        return given, named
+        return given, named if places is None else {**named, "position_ids": places.clamp(max=last)}
 
     handle = model.register_forward_pre_hook(clamp, with_kwargs=True)
     try:
